@@ -1,0 +1,154 @@
+"""`rlvr eval MODEL… (--data FILE | --suite NAME)`: generate greedily, judge, print and write tables."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rlvr.evaluation import ModelSpec
+    from rlvr.types import Example
+
+SUITES = {"bfcl-small": ("simple", "multiple", "parallel", "irrelevance")}
+_EPILOG = """\
+examples:
+  rlvr eval smollm2-135m warmup=runs/warmup/final --data held_out.jsonl --out runs/eval
+  rlvr eval runs/stage1 --suite bfcl-small --limit 400
+
+An interrupted evaluation goes on where it stopped when the same command is run again."""
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "eval",
+        help="evaluate models on held-out examples or a benchmark",
+        description="Complete every example at temperature 0, and print and write strict accuracy, abstentions, "
+        "malformed, truncated and false calls, and completion tokens, with n and 95%% intervals.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL", help="a folder, run folder, hub id or known name, or LABEL=MODEL"
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", metavar="FILE", type=Path, help="examples as JSONL (.gz too)")
+    source.add_argument("--suite", choices=sorted(SUITES), help="a benchmark, fetched where it is missing")
+    parser.add_argument("--suite-dir", metavar="DIR", type=Path, help="the benchmark's data, where you have it already")
+    parser.add_argument(
+        "--matching", choices=("typed", "bfcl", "exact"), help="default: typed for --data, bfcl for --suite"
+    )
+    parser.add_argument("--parser", default="hermes", metavar="NAME", help="the tool-call format (default: hermes)")
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="at most N examples, drawn evenly over categories and languages"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="for --limit and the bootstrap (default: 0)")
+    parser.add_argument("--rollout", default="auto", choices=("auto", "transformers", "vllm"), help="what generates")
+    parser.add_argument("--max-new-tokens", type=int, default=256, metavar="N", help="default: 256")
+    parser.add_argument(
+        "--max-model-len", type=int, default=4096, metavar="N", help="prompt and completion tokens (default: 4096)"
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, help="default: eval/<data or suite>")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from rlvr.errors import UsageError
+    from rlvr.evaluation import evaluate, write_summary
+    from rlvr.evaluation.progress import StderrLines
+    from rlvr.evaluation.selection import draw
+    from rlvr.rollouts import choose_backend, make_generator
+
+    backend = choose_backend(args.rollout)
+    if args.limit is not None and args.limit < 1:
+        raise UsageError(f"--limit must be at least 1, got {args.limit}")
+    if args.max_new_tokens >= args.max_model_len:
+        raise UsageError(
+            f"--max-new-tokens {args.max_new_tokens} leaves no room for a prompt in {args.max_model_len} tokens"
+        )
+    examples = load_examples(args)
+    if args.limit is not None:
+        examples = draw(examples, args.limit, args.seed)
+    say = StderrLines()
+    models = [resolve_model(text, say) for text in args.models]
+    length = min([args.max_model_len, *(n for m in models if (n := context_length(m.path)))])
+    out = args.out or Path("eval") / (args.suite or args.data.name.split(".")[0])
+    try:
+        evaluate(
+            models,
+            examples,
+            lambda path: make_generator(path, backend, max_model_len=length, seed=args.seed),
+            out_dir=out,
+            parser=args.parser,
+            matching=args.matching or ("bfcl" if args.suite else "typed"),
+            max_new_tokens=args.max_new_tokens,
+            max_prompt_tokens=length - args.max_new_tokens,
+            seed=args.seed,
+            progress=say,
+            extra_settings={"data": args.suite or str(args.data), "rollout": backend},
+        )
+    finally:
+        say.close()
+    print("\n\n".join(table.text() for table in write_summary(out)))
+    print(f"\nwritten to {out}: table.md, summary.json, records.jsonl")
+    return 0
+
+
+def load_examples(args: argparse.Namespace) -> Sequence[Example]:
+    """The examples of `--data` or `--suite`. Raises `DataError` for a missing file or a bad row."""
+    from rlvr.errors import DataError
+
+    if args.suite:
+        from rlvr.data.sources.bfcl import load_suite
+
+        return list(load_suite(args.suite_dir, SUITES[args.suite]))
+    from rlvr.data.sources.jsonl import read_jsonl
+
+    if not args.data.is_file():
+        raise DataError(str(args.data), "no such file. Build data with `rlvr data build`, or give another --data.")
+    return list(read_jsonl(args.data))
+
+
+def resolve_model(text: str, say: Any = None) -> ModelSpec:
+    """Read `MODEL` or `LABEL=MODEL`; a run folder stands for its final checkpoint.
+
+    Without a label the folder's name is taken, or the run's name for its `final` and `run@step-N` for a checkpoint.
+    """
+    from rlvr.evaluation import ModelSpec
+    from rlvr.models import resolve
+
+    label, path = "", text
+    if "=" in text and not Path(text).exists():
+        label, path = text.split("=", 1)
+    folder = Path(path).expanduser()
+    if not (folder / "config.json").is_file() and (folder / "final" / "config.json").is_file():
+        folder = folder / "final"
+        path = str(folder)
+    return ModelSpec(label or default_label(path), resolve(path, say))
+
+
+def default_label(path: str) -> str:
+    """The name of a model in the tables, where the user gave none.
+
+    >>> default_label("runs/stage1/final"), default_label("runs/stage1/checkpoints/step-80"), default_label("org/name")
+    ('stage1', 'stage1@step-80', 'name')
+    """
+    parts = [p for p in Path(path).parts if p not in ("/", ".", "..")] or [path]
+    if parts[-1] in ("final", "best") and len(parts) > 1:
+        return parts[-2] if parts[-1] == "final" else f"{parts[-2]}@best"
+    if len(parts) > 2 and parts[-2] == "checkpoints":
+        return f"{parts[-3]}@{parts[-1]}"
+    return parts[-1]
+
+
+def context_length(path: str | Path) -> int | None:
+    """How many tokens a model takes by its config; `None` where that cannot be read."""
+    import json
+
+    try:
+        config = json.loads((Path(path) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    value = config.get("max_position_embeddings") if isinstance(config, dict) else None
+    return value if isinstance(value, int) and value > 0 else None

@@ -1,0 +1,145 @@
+"""The catalogue of tools behind the built-in generator: `rlvr/data/catalogue/<domain>.yaml`, written for this library.
+
+A tool stands in one split only (`train` or `heldout`), and its templates with it, so that the held-out split shares no
+tool and no template with the training split. docs/catalogue.md describes the file format.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rlvr.errors import ConfigError
+from rlvr.strict import read_yaml
+from rlvr.tools import validate
+from rlvr.types import Tool
+
+LANGUAGES = ("en", "vi", "zh")
+SPLITS = ("train", "heldout")
+FOLDER = Path(__file__).resolve().parent.parent / "catalogue"
+POOLS_FILE = Path(__file__).resolve().parent / "pools.yaml"
+PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A query with `{placeholders}`; `fixed` holds arguments that the words themselves imply."""
+
+    text: str
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        return tuple(PLACEHOLDER.findall(self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueTool:
+    """A tool with what is needed to ask for it: value specifications by parameter, templates by language."""
+
+    tool: Tool
+    domain: str
+    split: str
+    ability: Mapping[str, str]
+    topic: Mapping[str, str]
+    values: Mapping[str, Any]
+    templates: Mapping[str, tuple[Template, ...]]
+
+    @property
+    def name(self) -> str:
+        return self.tool.name
+
+
+@cache
+def load_catalogue(folder: Path = FOLDER) -> tuple[CatalogueTool, ...]:
+    """Read every domain, in the order of the file names. Raises `ConfigError` with every problem of every file."""
+    problems: list[str] = []
+    tools: list[CatalogueTool] = []
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise ConfigError([f"{folder}: holds no catalogue file."])
+    for file in files:
+        content = read_yaml(file)
+        for entry in content.get("tools", []):
+            where = f"{file.name}: {entry.get('name', '?')}"
+            tool = _tool(entry, content, where, problems)
+            if tool is not None:
+                tools.append(tool)
+    names = [t.name for t in tools]
+    problems += [f"{n}: stands twice in the catalogue" for n in sorted({n for n in names if names.count(n) > 1})]
+    if problems:
+        raise ConfigError(problems)
+    return tuple(tools)
+
+
+@cache
+def load_pools() -> dict[str, Any]:
+    return {k: _texts(v) for k, v in read_yaml(POOLS_FILE).items()}
+
+
+def _texts(values: Any) -> Any:
+    """YAML reads 2026-03-14 as a date; a value is always text here."""
+    if isinstance(values, dict):
+        return {k: _texts(v) for k, v in values.items()}
+    return tuple(str(v) for v in values)
+
+
+def _tool(entry: Mapping[str, Any], content: Mapping[str, Any], where: str, problems: list[str]) -> CatalogueTool | None:
+    before = len(problems)
+    for key in ("name", "description", "ability", "parameters", "templates", "split"):
+        if key not in entry:
+            problems.append(f"{where}: {key}: missing")
+    if len(problems) > before:
+        return None
+    schema: dict[str, Any] = {"type": "object", "properties": entry["parameters"]}
+    if entry.get("required"):
+        schema["required"] = list(entry["required"])
+    templates = {
+        lang: tuple(
+            Template(t) if isinstance(t, str) else Template(t["text"], t.get("fixed", {}))
+            for t in entry["templates"].get(lang, ())
+        )
+        for lang in LANGUAGES
+    }
+    tool = CatalogueTool(
+        tool=Tool(entry["name"], entry["description"], schema),
+        domain=content["domain"],
+        split=entry["split"],
+        ability=entry["ability"],
+        topic=content["topic"],
+        values=entry.get("values", {}),
+        templates=templates,
+    )
+    problems.extend(f"{where}: {p}" for p in check_tool(tool))
+    return tool if len(problems) == before else None
+
+
+def check_tool(tool: CatalogueTool) -> list[str]:
+    """What is wrong with a catalogue entry: too few templates, unknown placeholders, a required argument not asked for."""
+    problems = []
+    if tool.split not in SPLITS:
+        problems.append(f"split: got {tool.split!r}, expected train or heldout")
+    for lang in LANGUAGES:
+        wanted = 4 if lang == "en" else 2
+        if len(tool.templates[lang]) < wanted:
+            problems.append(f"{lang}: {len(tool.templates[lang])} templates, at least {wanted} are wanted")
+        for template in tool.templates[lang]:
+            problems.extend(_check_template(tool, template, lang))
+    return problems
+
+
+def _check_template(tool: CatalogueTool, template: Template, lang: str) -> list[str]:
+    from rlvr.data.generator.values import sample_arguments
+
+    unknown = [p for p in template.placeholders if p not in tool.values]
+    if unknown:
+        return [f"{lang}: no values for {', '.join(unknown)} in {template.text!r}"]
+    try:
+        _, arguments = sample_arguments(tool, template, lang, seed=0)
+    except (KeyError, TypeError, ValueError) as error:
+        return [f"{lang}: {template.text!r}: {error!r}"]
+    return [f"{lang}: {template.text!r}: {problem}" for problem in validate(tool.tool, arguments)]

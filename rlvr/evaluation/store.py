@@ -1,0 +1,172 @@
+"""The folder of an evaluation: what was asked, the examples, the records, and the summary.
+
+    evaluation.json   settings, models with the fingerprint of their weights, versions
+    examples.jsonl    the examples, as they were shown
+    records.jsonl     one line an example and model, appended chunk by chunk
+    summary.json      every figure, unrounded
+    table.md          the same for the eye
+
+A folder belongs to one setting: going on with another one is a `UsageError`, since the records would not be comparable.
+A model whose weights changed since is evaluated anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlvr.errors import DataError, RunError, UsageError
+from rlvr.evaluation.records import EvalRecord, append_records, read_jsonl_tolerant, read_records, write_records
+from rlvr.types import Example
+
+_SAMPLED_PLACES = 64
+_SAMPLE_BYTES = 16_384
+
+
+@dataclass(slots=True)
+class StoredModel:
+    """A model of the folder: `dropped` are the ids whose prompts were too long for it."""
+
+    label: str
+    path: str
+    fingerprint: str
+    dropped: list[str] = field(default_factory=list)
+
+
+class EvalStore:
+    """Reads and writes one evaluation folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.records_path = folder / "records.jsonl"
+        self.settings: dict[str, Any] = {}
+        self.versions: dict[str, str] = {}
+        self.models: dict[str, StoredModel] = {}
+        self._load()
+
+    def open(self, settings: Mapping[str, Any], examples: Sequence[Example], versions: Mapping[str, str]) -> None:
+        """Begin, or go on with, an evaluation. Raises `UsageError` where the folder belongs to another setting."""
+        if self.settings:
+            self._check_same(settings)
+        elif self.records_path.exists():
+            raise UsageError(f"{self.folder}: holds records.jsonl without evaluation.json. Give another --out folder.")
+        self.settings, self.versions = dict(settings), dict(versions)
+        write_text(self.folder / "examples.jsonl", examples_text(examples))
+        self.save()
+
+    def register(self, label: str, path: str, print_of_weights: str) -> bool:
+        """Note a model; `True` where records of older weights under its label were thrown away."""
+        known = self.models.get(label)
+        changed = known is not None and known.fingerprint != print_of_weights
+        if changed:
+            write_records(self.records_path, [r for r in self.records() if r.model != label])
+        if known is None or changed:
+            self.models[label] = StoredModel(label, path, print_of_weights)
+            self.save()
+        return changed
+
+    def records(self) -> list[EvalRecord]:
+        """All records, models in the order in which they were registered, examples by id."""
+        order = {label: i for i, label in enumerate(self.models)}
+        found = {(r.model, r.id): r for r in read_records(self.records_path)}
+        return sorted(found.values(), key=lambda r: (order.get(r.model, len(order)), r.id))
+
+    def keep_only(self, records: Sequence[EvalRecord]) -> None:
+        """Rewrite the records where the file holds others, or a line that was cut."""
+        wanted = {(r.model, r.id) for r in records}
+        lines = self.records_path.read_bytes().count(b"\n") if self.records_path.exists() else 0
+        if lines != len(wanted) or {(r.model, r.id) for r in read_records(self.records_path)} != wanted:
+            write_records(self.records_path, records)
+
+    def append(self, records: Sequence[EvalRecord]) -> None:
+        append_records(self.records_path, records)
+
+    def examples(self) -> list[dict[str, Any]]:
+        """The examples as JSON objects; `[]` in a folder that has none."""
+        return [value for _, value in read_jsonl_tolerant(self.folder / "examples.jsonl")]
+
+    def save(self) -> None:
+        value = {
+            "settings": self.settings,
+            "models": [asdict(m) for m in self.models.values()],
+            "versions": self.versions,
+        }
+        write_json(self.folder / "evaluation.json", value)
+
+    def _load(self) -> None:
+        path = self.folder / "evaluation.json"
+        if not path.exists():
+            return
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            self.settings, self.versions = dict(value["settings"]), dict(value["versions"])
+            self.models = {m["label"]: StoredModel(**m) for m in value["models"]}
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(str(path), f"not the settings of an evaluation: {error}") from error
+
+    def _check_same(self, settings: Mapping[str, Any]) -> None:
+        differing = [
+            f"{key}: {self.settings.get(key)!r} there, {settings.get(key)!r} now"
+            for key in sorted(set(self.settings) | set(settings))
+            if self.settings.get(key) != settings.get(key)
+        ]
+        if differing:
+            raise UsageError(
+                f"{self.folder}: holds an evaluation with other settings ({'; '.join(differing)}). "
+                "Give another --out folder, or the same settings."
+            )
+
+
+def examples_text(examples: Sequence[Example]) -> str:
+    """The examples as JSONL, by id: the same for the same examples in any order."""
+    ordered = sorted(examples, key=lambda e: e.id)
+    return "".join(json.dumps(e.to_json(), ensure_ascii=True, sort_keys=True) + "\n" for e in ordered)
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def fingerprint(path: str | Path) -> str:
+    """What tells one set of weights from another: sizes, and bytes sampled over the weight files, config and tokenizer.
+
+    Training moves nearly every weight, so 64 places of 16 KiB a file see it, in milliseconds where a full hash of a
+    large model takes minutes. A name that is no folder (a hub id) is its own fingerprint.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        return str(path)
+    total = hashlib.sha256()
+    files = [p for p in sorted(folder.iterdir()) if p.suffix in (".safetensors", ".bin", ".json", ".jinja", ".model")]
+    for file in (p for p in files if p.is_file() and p.name not in ("trainer_state.json", "training_args.bin")):
+        size = file.stat().st_size
+        total.update(f"{file.name} {size}\n".encode())
+        with file.open("rb") as handle:
+            if size <= _SAMPLED_PLACES * _SAMPLE_BYTES:
+                total.update(handle.read())
+                continue
+            for i in range(_SAMPLED_PLACES):
+                handle.seek((size - _SAMPLE_BYTES) * i // (_SAMPLED_PLACES - 1))
+                total.update(handle.read(_SAMPLE_BYTES))
+    return total.hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step, so that a kill leaves the old one or the new one."""
+    beside = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be written ({error.strerror or error}). What was there before is kept."
+        ) from error

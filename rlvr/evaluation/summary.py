@@ -1,0 +1,38 @@
+"""The end of an evaluation: a folder's records → `summary.json` and `table.md`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rlvr.errors import UsageError
+from rlvr.evaluation.compare import compare_successive
+from rlvr.evaluation.metrics import rows
+from rlvr.evaluation.store import EvalStore, write_json, write_text
+from rlvr.evaluation.tables import Table, comparison_table, detail_table, headline_table
+
+
+def write_summary(out_dir: Path) -> list[Table]:
+    """Write `summary.json` and `table.md` from a folder's records; the tables are returned for printing.
+
+    Raises `UsageError` where the folder holds no records.
+    """
+    store = EvalStore(Path(out_dir))
+    records = store.records()
+    if not records:
+        raise UsageError(f"{out_dir}: holds no evaluation records")
+    seed = int(store.settings.get("seed", 0))
+    table, comparisons = rows(records, seed), compare_successive(records, seed=seed)
+    summary = {
+        "settings": store.settings,
+        "versions": store.versions,
+        "models": [{"label": m.label, "path": m.path, "dropped": len(m.dropped)} for m in store.models.values()],
+        "rows": [row.to_json() for row in table],
+        "comparisons": [c.to_json() for c in comparisons],
+    }
+    write_json(store.folder / "summary.json", summary)
+    tables = [headline_table(table, seed), detail_table(table, seed)]
+    if comparisons:
+        tables.insert(1, comparison_table(comparisons, seed))
+    text = "\n\n".join(t.markdown() for t in tables)
+    write_text(store.folder / "table.md", f"# Evaluation\n\n{text}\n")
+    return tables

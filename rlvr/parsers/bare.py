@@ -1,0 +1,97 @@
+"""Finds calls that a completion writes without the markup that its format wants, in linear time."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rlvr.parsers.strict_json import loads_strict
+
+_BARE = re.compile(
+    r"""(?P<call>\{\s{0,64}
+      (?:["']\w{1,20}["']\s{0,8}:\s{0,8}(?:["'][^"'\n]{0,80}["']|[\w.]{1,20})\s{0,8},\s{0,8}){0,2}  # an id, a type
+      ["'](?:
+        name["']\s{0,64}:\s{0,64}["'][^"'\n]{1,200}["']\s{0,64},\s{0,64}["'](?:arguments|parameters)["']
+      | (?:arguments|parameters)["']\s{0,64}:\s{0,64}[{"]
+      | function["']\s{0,64}:\s{0,64}\{\s{0,64}["']name["']
+      | (?:tool_calls|function_call|tool_call)["']\s{0,64}:
+      ))
+    | (?i:</?(?:tool[_ ]?calls?|function[_ ]?calls?)\b[^>\n]{0,40}>?
+      | <function\s?= | \[TOOL_CALLS\] | <\|python_tag\|> | <\|tool_calls?[a-z_]{0,20}\|> | <｜tool▁calls?▁begin｜>)""",
+    re.VERBOSE,
+)
+_BRACES = re.compile(r'\\.|["{}]', re.DOTALL)
+_PYTHONIC = re.compile(r"\[\s{0,64}[A-Za-z_][\w.]{0,200}\(")
+_NAMED = re.compile(r"""["']name["']\s{0,64}:""")
+
+
+def find_bare(text: str) -> tuple[list[str], str]:
+    """Return the stretches of `text` that are calls without the right markup, and the text without them.
+
+    Taken as such: a JSON call object or a list with one, also in a code fence, also where it does not parse; the
+    markup of other formats and misspelt tags; a text that is a bracketed list of calls in Python's form.
+
+    >>> find_bare('Sure: {"name": "f", "arguments": {}}')
+    (['{"name": "f", "arguments": {}}'], 'Sure: ')
+    >>> find_bare('{"name": "Ann", "age": 5}')
+    ([], '{"name": "Ann", "age": 5}')
+    """
+    whole = text.strip()
+    if whole.endswith(")]") and _PYTHONIC.match(whole):
+        return [whole], ""
+    if whole[:1] in ("{", "[") and _NAMED.search(whole) and _is_call(_try_json(whole)):
+        return [whole], ""
+    found: list[str] = []
+    kept: list[str] = []
+    position = 0
+    for start, end in _stretches(text):
+        kept.append(text[position:start])
+        found.append(text[start:end])
+        position = end
+    kept.append(text[position:])
+    return found, "".join(kept)
+
+
+def _stretches(text: str) -> list[tuple[int, int]]:
+    """Where a bare call begins and ends; the end is that of its balanced braces, or of the text."""
+    out: list[tuple[int, int]] = []
+    position = 0
+    while position < len(text):
+        hit = _BARE.search(text, position)
+        if hit is None:
+            break
+        end = _balanced_end(text, hit.start()) if hit["call"] else hit.end()
+        out.append((hit.start(), end))
+        position = end
+    return out
+
+
+def _balanced_end(text: str, start: int) -> int:
+    """The end of the braces that open at `start`, strings skipped; the text's end where they do not close."""
+    depth, quoted = 0, False
+    for token in _BRACES.finditer(text, start):
+        mark = token.group()
+        if mark == '"':
+            quoted = not quoted
+        elif not quoted and mark in "{}":
+            depth += 1 if mark == "{" else -1
+            if depth == 0:
+                return token.end()
+    return len(text)
+
+
+def _try_json(text: str) -> Any:
+    try:
+        return loads_strict(text)
+    except ValueError:
+        return None
+
+
+def _is_call(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(_is_call(v) for v in value if isinstance(v, dict))
+    if not isinstance(value, dict):
+        return False
+    if isinstance(value.get("function"), dict):
+        return "name" in value["function"]
+    return isinstance(value.get("name"), str) and ("arguments" in value or "parameters" in value)

@@ -1,0 +1,79 @@
+"""Completions that are message lists, as trainers with conversational prompts and servers hand them over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rlvr.parsers.base import MAX_CHARS, Parser, assemble, read_call, too_long
+from rlvr.parsers.strict_json import loads_strict
+from rlvr.types import CallAttempt, ParsedCompletion
+
+
+def parse_messages(
+    messages: Sequence[Mapping[str, Any]],
+    parser: Parser,
+    *,
+    truncated: bool = False,
+    reasoning_opened: bool = False,
+) -> ParsedCompletion:
+    """Take a completion apart that is a list of messages; those of other roles than `assistant` are skipped.
+
+    `content` (a string, or a list of parts with `text`) is parsed as text; `tool_calls` are calls beside it, their
+    `arguments` an object or a JSON string; `reasoning_content` or `reasoning` is reasoning. Anything in them that is
+    no call, is a faulty attempt. Total: whatever the messages hold, nothing is raised.
+
+    >>> from rlvr.parsers import get_parser
+    >>> call = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
+    >>> parse_messages([{"role": "assistant", "content": "", "tool_calls": [call]}], get_parser("hermes")).outcome.value
+    'calls'
+    """
+    attempts: list[CallAttempt] = []
+    texts: list[str] = []
+    reasonings: list[str] = []
+    for message in messages:
+        if not isinstance(message, Mapping) or message.get("role", "assistant") != "assistant":
+            continue
+        content = _text(message.get("content"))
+        if len(content) > MAX_CHARS:
+            return too_long(content, truncated)
+        separate = _text(message.get("reasoning_content") or message.get("reasoning")).strip()
+        # Where the server already took the reasoning out, the content no longer starts inside it.
+        parsed = parser.parse(content, reasoning_opened=reasoning_opened and not separate)
+        texts.append(parsed.text)
+        reasonings += [separate, parsed.reasoning]
+        attempts += parsed.attempts
+        attempts += [_structured(c) for c in _calls(message.get("tool_calls"))]
+    reasoning = "\n".join(r for r in reasonings if r)
+    return assemble(attempts, "\n".join(t for t in texts if t), reasoning, truncated=truncated)
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, Sequence):
+        parts = [p if isinstance(p, str) else p.get("text") for p in content if isinstance(p, (str, Mapping))]
+        return "".join(p for p in parts if isinstance(p, str))
+    return ""
+
+
+def _calls(value: Any) -> Sequence[Any]:
+    if value is None:
+        return ()
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+
+
+def _structured(value: Any) -> CallAttempt:
+    """One entry of `tool_calls`; arguments that are objects go through JSON too, so that both ways are read alike."""
+    raw = repr(value)[:MAX_CHARS]
+    body = value.get("function", value) if isinstance(value, Mapping) else None
+    if not isinstance(body, Mapping):
+        return CallAttempt(raw, None, "shape")
+    arguments = body.get("arguments")
+    try:
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        read = loads_strict(text)
+    except (TypeError, ValueError, RecursionError):
+        return CallAttempt(raw, None, "json")
+    return read_call({"name": body.get("name"), "arguments": read}, raw)

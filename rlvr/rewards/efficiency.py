@@ -1,0 +1,99 @@
+"""The efficiency component: no reasoning and no talk beyond what is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rlvr.rewards.context import Context
+from rlvr.rewards.judge import judge
+from rlvr.rewards.words import has_words
+from rlvr.types import Outcome, ParsedCompletion
+
+STEP = 0.1
+"""The component moves in steps of this size, so that noise does not become an advantage."""
+
+FLOOR = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class EfficiencyParams:
+    """`reasoning_penalty`: taken off for any reasoning. `free_characters`: text beside calls that costs nothing;
+    `refusal_characters`: the same for words where no call is wanted. Each `step_characters` begun beyond that cost 0.1,
+    `max_text_penalty` at most. `bonus`: for a whole reply that costs nothing. `gated`: what is not right gets
+    the floor. Penalties and bonus are multiples of 0.1."""
+
+    reasoning_penalty: float = 0.3
+    free_characters: int = 20
+    refusal_characters: int = 400
+    step_characters: int = 50
+    max_text_penalty: float = 0.2
+    bonus: float = 0.1
+    gated: bool = False
+
+    def __post_init__(self) -> None:
+        limits = {"reasoning_penalty": 1.0, "max_text_penalty": 1.0, "bonus": 0.1}
+        for name, most in limits.items():
+            value = float(getattr(self, name))
+            if not 0.0 <= value <= most or abs(value / STEP - round(value / STEP)) > 1e-9:
+                raise ValueError(f"{name}: got {value}, expected a multiple of 0.1 from 0 to {most}.")
+        if self.free_characters < 0 or self.refusal_characters < 0 or self.step_characters < 1:
+            raise ValueError("free_characters and refusal_characters must be 0 or more, step_characters 1 or more.")
+
+
+@dataclass(frozen=True, slots=True)
+class EfficiencyParts:
+    """What the score is made of: penalties are not negative here."""
+
+    reasoning: float
+    text: float
+    characters: int
+    budget: int
+    bonus: float
+    gate_closed: bool
+
+    @property
+    def total(self) -> float:
+        if self.gate_closed:
+            return FLOOR
+        return max(FLOOR, round(self.bonus - self.reasoning - self.text, 1)) + 0.0  # + 0.0 turns -0.0 into 0.0
+
+
+def score_efficiency(
+    parsed: ParsedCompletion, context: Context, params: EfficiencyParams = EfficiencyParams()
+) -> float:
+    """Score how directly a completion gets to the point.
+
+    Formula: -reasoning_penalty for a non-empty reasoning block, -0.1 for every `step_characters` of text begun beyond
+    the budget (`max_text_penalty` at most); where nothing was taken off, +bonus for a whole reply (well-formed calls,
+    or words; not truncated). With `gated`, a completion that is not right gets -1, whatever it saved.
+    Range: -1 to +0.1, in steps of 0.1. Never `None`.
+    Earns the most: calls alone, or a short refusal. Part: some text too much. Nothing (0): what is empty, malformed or
+    cut, and neither reasons nor talks.
+    Not checked: tokens (characters need no tokenizer), and what the arguments' values hold.
+    The exploit to try first is to say nothing at all, or to guess at once: ungated that saves the penalty, which is why
+    stage 2 is gated: a wrong guess gets -1 then.
+
+    >>> from rlvr.parsers import get_parser
+    >>> hermes, context = get_parser("hermes"), Context({}, expects="refuse")
+    >>> refusal = "I'm sorry, I can't book flights."
+    >>> [score_efficiency(hermes.parse(text), context) for text in (refusal, "<think>Hm.</think>" + refusal)]
+    [0.1, -0.3]
+    >>> score_efficiency(hermes.parse("It is sunny."), context, EfficiencyParams(gated=True))
+    -1.0
+    """
+    return efficiency_parts(parsed, context, params).total
+
+
+def efficiency_parts(parsed: ParsedCompletion, context: Context, params: EfficiencyParams) -> EfficiencyParts:
+    """Take the score apart, for the breakdown."""
+    words_wanted = not context.gold and parsed.outcome is Outcome.ABSTAIN
+    budget = params.refusal_characters if words_wanted else params.free_characters
+    over = max(0, len(parsed.text) - budget)
+    steps = -(-over // params.step_characters)
+    text = min(STEP * steps, params.max_text_penalty)
+    reasoning = params.reasoning_penalty if parsed.reasoning.strip() else 0.0
+    said = parsed.outcome is Outcome.CALLS or (parsed.outcome is Outcome.ABSTAIN and has_words(parsed.text))
+    whole = said and not parsed.truncated
+    bonus = params.bonus if whole and not text and not reasoning else 0.0
+    gate_closed = params.gated and not judge(parsed, context).right
+    return EfficiencyParts(reasoning, text, len(parsed.text), budget, bonus, gate_closed)

@@ -1,0 +1,80 @@
+"""The format component: are the calls well formed, offered and valid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rlvr.rewards.context import Context
+from rlvr.rewards.words import has_words
+from rlvr.tools import validate
+from rlvr.types import CallAttempt, Outcome, ParsedCompletion
+
+GRADES = {"unclosed": 0.0, "stray": 0.0, "bare": 0.0, "json": 0.2, "shape": 0.4, "tool": 0.6, "arguments": 0.8}
+"""What a call earns by the first thing that is wrong with it; 1.0 where nothing is."""
+
+_FAULTS = {
+    "unclosed": "its markup is never closed",
+    "stray": "a closing tag without its opening",
+    "bare": "a call without the markup that the format wants",
+    "json": "its JSON does not parse",
+    "shape": "it is no object with a name and an object of arguments",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FormatParams:
+    """The format component has nothing to set."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallGrade:
+    """One call's grade, and what is wrong with it (empty where nothing is)."""
+
+    grade: float
+    problem: str = ""
+
+
+def score_format(parsed: ParsedCompletion, context: Context, params: FormatParams | None = None) -> float:
+    """Score how well formed a completion is.
+
+    Formula: where calls are wanted, the smallest of the calls' grades; a grade rises by 0.2 a step: the markup is
+    closed, the JSON parses, it has a name and an object of arguments, the tool is offered, the arguments validate.
+    Where none is wanted, 1 for clean text, else 0.
+    Range: 0 to 1. Never `None`.
+    Earns the most: valid calls of offered tools, be they right or wrong ones. Part: the worst call's grade, also where
+    the completion was cut after a whole call. Nothing: no call where one is wanted, markup that is not closed, bare
+    JSON, and where no call is wanted any call, empty text, text without a letter or digit, text that was cut.
+    Not checked: whether the calls are the wanted ones.
+    The exploit to try first is valid junk beside a broken call, to lift an average: the worst call counts, so it earns
+    the broken one's grade.
+
+    >>> from rlvr.parsers import get_parser
+    >>> from rlvr.rewards.context import build_context
+    >>> tool = {"name": "add", "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}}
+    >>> context = build_context([tool], [{"name": "add", "arguments": {"a": 1}}])
+    >>> text = '<tool_call>{"name": "add", "arguments": {"a": "one"}}</tool_call>'
+    >>> score_format(get_parser("hermes").parse(text), context)
+    0.8
+    """
+    if not context.gold:
+        clean = parsed.outcome is Outcome.ABSTAIN and not parsed.truncated and has_words(parsed.text)
+        return 1.0 if clean else 0.0
+    return min((g.grade for g in grade_calls(parsed, context)), default=0.0)
+
+
+def grade_calls(parsed: ParsedCompletion, context: Context) -> list[CallGrade]:
+    """Grade each attempted call, in their order."""
+    return [_grade(attempt, context) for attempt in parsed.attempts]
+
+
+def _grade(attempt: CallAttempt, context: Context) -> CallGrade:
+    if attempt.call is None or attempt.fault is not None:
+        fault = attempt.fault or "shape"
+        return CallGrade(GRADES[fault], _FAULTS[fault])
+    tool = context.tools.get(attempt.call.name)
+    if tool is None:
+        return CallGrade(GRADES["tool"], f"the tool {attempt.call.name!r:.60} is not offered")
+    problems = validate(tool, attempt.call.arguments)
+    if problems:
+        return CallGrade(GRADES["arguments"], "; ".join(problems[:3]))
+    return CallGrade(1.0)

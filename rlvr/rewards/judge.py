@@ -1,0 +1,111 @@
+"""Right or wrong, without shades: what gates stage 2 and what evaluation counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rlvr.rewards.context import Context, check_mode
+from rlvr.rewards.matching import Match, match_calls
+from rlvr.rewards.words import WordKind, classify_words, has_words, speaks
+from rlvr.types import Outcome, ParsedCompletion
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a completion is right for its example, and why.
+
+    `matched` is about the calls alone (false where none are wanted or none are made); `abstained` about saying
+    something, whole, without a call; `words` is what an abstention's words do. `reason` is one plain sentence.
+    """
+
+    right: bool
+    outcome: Outcome
+    matched: bool
+    truncated: bool
+    reason: str
+    abstained: bool = False
+    words: WordKind | None = None
+    match: Match | None = None
+
+
+def judge(parsed: ParsedCompletion, context: Context, matching: str | None = None) -> Verdict:
+    """Judge one parsed completion.
+
+    Formula: where calls are wanted, right = well-formed calls that match one to one, not truncated. Where none are
+    wanted, right = clean words of the kind that `expects` asks for, in the query's language where that is known, not
+    truncated; `expects="any"` takes any words in any language.
+    Not checked: what the words say beyond their kind, reasoning, and text beside the calls.
+    Raises `UsageError` where `matching` (the context's own by default) is no mode.
+
+    >>> from rlvr.parsers import get_parser
+    >>> judge(get_parser("hermes").parse("I'm sorry, I can't book flights."), Context({}, expects="refuse")).right
+    True
+    """
+    mode = check_mode(context.matching if matching is None else matching)
+    if context.gold:
+        return _judge_calls(parsed, context, mode)
+    return _judge_words(parsed, context)
+
+
+def _judge_calls(parsed: ParsedCompletion, context: Context, mode: str) -> Verdict:
+    match = match_calls(parsed.calls, context.gold, context.tools, mode)
+    matched = match.matched and parsed.outcome is Outcome.CALLS
+    if parsed.truncated:
+        reason = "cut at the length limit"
+    elif matched:
+        reason = "the calls match"
+    elif parsed.outcome is Outcome.CALLS:
+        reason = _MISMATCH.get(match.reason, "the calls do not match")
+    else:
+        reason = {
+            Outcome.ABSTAIN: "calls are wanted, and none was made",
+            Outcome.EMPTY: "calls are wanted, and nothing was said",
+            Outcome.MALFORMED: "a call is broken",
+        }[parsed.outcome]
+    right = matched and not parsed.truncated
+    abstained = parsed.outcome is Outcome.ABSTAIN and not parsed.truncated
+    return Verdict(right, parsed.outcome, matched, parsed.truncated, reason, abstained, None, match)
+
+
+def _judge_words(parsed: ParsedCompletion, context: Context) -> Verdict:
+    outcome = parsed.outcome
+    if outcome is not Outcome.ABSTAIN:
+        reason = {
+            Outcome.CALLS: "no call is wanted, and one was made",
+            Outcome.MALFORMED: "no call is wanted, and a broken one was made",
+            Outcome.EMPTY: "nothing was said",
+        }[outcome]
+        return Verdict(False, outcome, False, parsed.truncated, reason)
+    words = classify_words(parsed.text, context.lang)
+    said = has_words(parsed.text)
+    if parsed.truncated:
+        right, reason = False, "cut at the length limit"
+    elif not said:
+        right, reason = False, "text without a letter or digit"
+    elif context.expects == "any":
+        right, reason = True, "called nothing, as wanted"
+    elif words.kind != context.expects:
+        right, reason = False, f"the words {_VERBS[words.kind]}, and should {context.expects}"
+    elif not fits_language(parsed, context):
+        right, reason = False, f"the words are not in the query's language ({context.lang})"
+    else:
+        right, reason = True, f"the words {_VERBS[words.kind]}, as wanted"
+    return Verdict(right, outcome, False, parsed.truncated, reason, said and not parsed.truncated, words)
+
+
+_MISMATCH = {
+    "wrong_count": "another number of calls than wanted",
+    "wrong_calls": "the calls are not the wanted ones",
+    "too_many_calls": "more calls than are compared",
+}
+_VERBS = {
+    "refuse": "refuse",
+    "clarify": "ask for what is missing",
+    "answer": "answer",
+    "mixed": "refuse and answer all the same",
+}
+
+
+def fits_language(parsed: ParsedCompletion, context: Context) -> bool:
+    """Whether the text is in the query's language, as far as both are known."""
+    return context.lang is None or speaks(parsed.text, context.lang)

@@ -1,0 +1,9 @@
+"""Compares the calls of a completion with the calls that are wanted. Training and evaluation share this code."""
+
+from __future__ import annotations
+
+from rlvr.rewards.matching.calls import match_calls
+from rlvr.rewards.matching.modes import MAX_CALLS, MODES, ArgumentVerdict, CallPair, Match
+from rlvr.rewards.matching.rules import REASONS, RULES
+
+__all__ = ["MAX_CALLS", "MODES", "REASONS", "RULES", "ArgumentVerdict", "CallPair", "Match", "match_calls"]

@@ -1,0 +1,226 @@
+"""One completion, scored and explained; or a JSONL file of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import IO, Any
+
+from rlvr.errors import DataError, UsageError
+from rlvr.parsers import get_parser
+from rlvr.rewards.columns import last_user_text, query_language, truncation
+from rlvr.rewards.components import COMPONENTS
+from rlvr.rewards.composition import Composition, load_composition
+from rlvr.rewards.context import Context, build_context, check_mode
+from rlvr.rewards.judge import Verdict, judge
+from rlvr.rewards.matching import Match
+from rlvr.rewards.parsing import parse_completion
+from rlvr.types import Outcome, ParsedCompletion
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """Everything about one score. A component is `None` where it does not apply or the composition has none of it."""
+
+    format: float | None
+    correctness: float | None
+    refusal: float | None
+    efficiency: float | None
+    total: float
+    verdict: Verdict
+    parsed: ParsedCompletion
+    context: Context
+    composition: Composition
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.parsed.outcome
+
+    @property
+    def match(self) -> Match | None:
+        """The comparison of the calls; `None` where none are wanted."""
+        return self.verdict.match
+
+    @property
+    def right(self) -> bool:
+        return self.verdict.right
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """The components' scores, unweighted."""
+        return {name: getattr(self, name) for name in COMPONENTS}
+
+    def explain(self) -> str:
+        """What was earned and why, in lines for people."""
+        from rlvr.rewards.explain import explain
+
+        return explain(self)
+
+    def __str__(self) -> str:
+        return self.explain()
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object with the scores, the outcome and the verdict; nothing is rounded."""
+        return {
+            "total": self.total,
+            **self.scores,
+            "outcome": str(self.outcome),
+            "truncated": self.parsed.truncated,
+            "right": self.verdict.right,
+            "reason": self.verdict.reason,
+            "composition": self.composition.name,
+            "stage": self.composition.stage,
+            "weights": {c.name: c.weight for c in self.composition.components},
+            "calls": [call.to_json() for call in self.parsed.calls],
+            "match": _to_json(self.match),
+        }
+
+
+def score(
+    completion: str | Sequence[Mapping[str, Any]],
+    *,
+    tools: Any,
+    ground_truth: Any,
+    parser: str = "hermes",
+    composition: str | Path | Composition = "function_calling",
+    stage: str | None = None,
+    expects: str | None = "any",
+    lang: str | None = None,
+    query: str | None = None,
+    truncated: bool | None = None,
+    completion_ids: Sequence[int] | None = None,
+    eos_token_ids: Collection[int] | int | None = None,
+    matching: str | None = None,
+    reasoning_opened: bool = False,
+) -> Breakdown:
+    """Score one completion under a composition and say why.
+
+    `stage` defaults to the composition's first. `query` serves to tell its language, where `lang` does not. `truncated`
+    overrides what `completion_ids` and `eos_token_ids` tell. `matching` overrides the composition's.
+    Raises `UsageError` for unknown names, `DataError` for an example that cannot be scored; never for a bad completion.
+
+    >>> tool = {"name": "add", "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}}
+    >>> call = '<tool_call>{"name": "add", "arguments": {"a": 1}}</tool_call>'
+    >>> b = score(call, tools=[tool], ground_truth=[{"name": "add", "arguments": {"a": 1}}])
+    >>> b.format, b.correctness, b.refusal, b.efficiency, round(b.total, 6), str(b.outcome)
+    (1.0, 1.0, None, 0.1, 1.22, 'calls')
+    """
+    if not isinstance(composition, Composition):
+        composition = load_composition(composition, stage)
+    elif stage is not None and stage != composition.stage:
+        raise UsageError(f"the composition is at {composition.stage}; load it at {stage!r} with load_composition.")
+    cut = truncation(
+        1,
+        {
+            "truncated": truncated,
+            "completion_ids": None if completion_ids is None else [completion_ids],
+            "eos_token_ids": eos_token_ids,
+        },
+    )[0]
+    parsed = parse_completion(completion, parser, truncated=cut, reasoning_opened=reasoning_opened)
+    context = build_context(
+        tools,
+        ground_truth,
+        expects=expects,
+        lang=query_language(lang, query, None),
+        matching=composition.matching if matching is None else check_mode(matching),
+    )
+    return break_down(parsed, context, composition)
+
+
+def break_down(parsed: ParsedCompletion, context: Context, composition: Composition) -> Breakdown:
+    """Score a parsed completion that stands beside its context: the pure core of `score`."""
+    scores = dict.fromkeys(COMPONENTS, None) | {
+        c.name: COMPONENTS[c.name].score(parsed, context, c.params) for c in composition.components
+    }
+    total = composition.total(scores)
+    return Breakdown(**scores, total=total, verdict=judge(parsed, context), parsed=parsed, context=context,
+                     composition=composition)  # fmt: skip
+
+
+def score_file(
+    path: str | Path,
+    *,
+    parser: str = "hermes",
+    composition: str | Path | Composition = "function_calling",
+    stage: str | None = None,
+    matching: str | None = None,
+    reasoning_opened: bool = False,
+) -> Iterator[Breakdown]:
+    """Score a JSONL file (or `.jsonl.gz`), a breakdown a row, in its order and in bounded memory.
+
+    A row holds `completion` (text, or a list of messages), `tools`, `ground_truth`, and may hold `expects`, `lang`,
+    `query` or `messages` (for the query's language), `truncated`, `reasoning_opened`; what else it holds is ignored.
+    Empty lines are passed over. Raises `DataError` naming `file:line` for a row that cannot be scored, also where the
+    file cannot be read; `UsageError` for unknown names, before the first row.
+    """
+    if not isinstance(composition, Composition):
+        composition = load_composition(composition, stage)
+    if matching is not None:
+        check_mode(matching)
+    get_parser(parser)
+    return _score_rows(Path(path), parser, composition, matching, reasoning_opened)
+
+
+def _score_rows(
+    path: Path, parser: str, composition: Composition, matching: str | None, opened: bool
+) -> Iterator[Breakdown]:
+    for where, row in _rows(path):
+        missing = [name for name in ("completion", "tools", "ground_truth") if row.get(name) is None]
+        if missing:
+            raise DataError(where, f"no {', no '.join(missing)}")
+        try:
+            yield score(
+                row["completion"],
+                tools=row["tools"],
+                ground_truth=row["ground_truth"],
+                parser=parser,
+                composition=composition,
+                expects=row.get("expects"),
+                lang=row.get("lang"),
+                query=row.get("query") or last_user_text(row.get("messages")),
+                truncated=bool(row.get("truncated", False)),
+                matching=matching,
+                reasoning_opened=bool(row.get("reasoning_opened", opened)),
+            )
+        except DataError as error:
+            raise DataError(where, str(error)) from error
+
+
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        with _open(path) as file:
+            for number, line in enumerate(file, start=1):
+                where = f"{path}:{number}"
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                except ValueError as error:
+                    raise DataError(where, f"not valid JSON: {error}") from error
+                if not isinstance(row, dict):
+                    raise DataError(where, f"got {type(row).__name__}, expected an object")
+                yield where, row
+    except (OSError, UnicodeDecodeError, EOFError) as error:
+        raise DataError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _open(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        import gzip
+
+        return gzip.open(path, "rt", encoding="utf-8")
+    return path.open(encoding="utf-8")
+
+
+def _to_json(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _to_json(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (list, tuple)):
+        return [_to_json(v) for v in value]
+    return value

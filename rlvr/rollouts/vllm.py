@@ -1,0 +1,66 @@
+"""Generation with vLLM, on CUDA or with the CPU build. One engine serves any number of checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rlvr.errors import ModelError, RunError
+from rlvr.prompts import RenderedPrompt
+from rlvr.rollouts.base import Generation
+from rlvr.rollouts.vllm_cpu import engine_options, is_cpu, prepare_environment
+
+
+class VllmGenerator:
+    """See `rlvr.rollouts.base.Generator`.
+
+    Prompts are submitted in the order given: with vLLM on a CPU completions are not the same for every batch order, so
+    callers sort by id where a figure must reproduce.
+    """
+
+    backend = "vllm"
+
+    def __init__(self, model: str | Path, *, max_model_len: int = 4096, seed: int = 0, kv_cache_gib: int = 2) -> None:
+        prepare_environment(kv_cache_gib)
+        from transformers import AutoTokenizer
+        from vllm import LLM
+
+        self.max_model_len = max_model_len
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(str(model))
+        options: dict[str, Any] = {"gpu_memory_utilization": 0.85, "dtype": "bfloat16"}
+        if is_cpu():
+            options = engine_options()
+        try:
+            self.llm: Any = LLM(model=str(model), max_model_len=max_model_len, seed=seed, disable_log_stats=True, **options)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{model}: vLLM cannot load it: {error}") from error
+
+    def set_model(self, path: str | Path) -> None:
+        self.llm.collective_rpc("reload_weights", kwargs={"weights_path": str(path)})
+        self.llm.reset_prefix_cache()
+
+    def close(self) -> None:
+        import gc
+
+        del self.llm
+        gc.collect()
+
+    def generate(
+        self, prompts: Sequence[RenderedPrompt], *, max_new_tokens: int, temperature: float = 0.0, seed: int = 0, n: int = 1
+    ) -> list[list[Generation]]:
+        from vllm import SamplingParams
+
+        params = SamplingParams(
+            n=n, temperature=temperature, max_tokens=max_new_tokens, seed=seed if temperature > 0 else None
+        )
+        requests = [{"prompt_token_ids": list(p.token_ids)} for p in prompts]
+        outputs = self.llm.generate(requests, sampling_params=params, use_tqdm=False)
+        if len(outputs) != len(prompts):
+            raise RunError(f"vLLM returned {len(outputs)} outputs for {len(prompts)} prompts. Run the command again.")
+        return [[self._generation(o) for o in output.outputs] for output in outputs]
+
+    def _generation(self, output: Any) -> Generation:
+        ids = tuple(output.token_ids)
+        text = self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return Generation(text, ids, output.finish_reason == "length")

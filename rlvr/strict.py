@@ -1,0 +1,203 @@
+"""Strict configuration: YAML in, frozen dataclasses out, every mistake of a file reported at once.
+
+Unknown keys fail with a suggestion, wrong types name what they got and what is expected. Defaults live in the
+dataclasses, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from rlvr.errors import ConfigError, did_you_mean
+
+T = TypeVar("T")
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a YAML mapping. Raises `ConfigError` where the file is missing, broken, or holds something else."""
+    import yaml
+
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}."]) from error
+    try:
+        loaded = yaml.load(text, Loader=_unique_key_loader())  # noqa: S506 (a SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ConfigError([f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}."]) from error
+    if not isinstance(loaded, dict):
+        raise ConfigError([f"{path}: got {type(loaded).__name__}, expected keys and values."])
+    return loaded
+
+
+def _unique_key_loader() -> Any:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """A SafeLoader that refuses a key given twice (YAML would silently keep the last) and reads 5e-7 as a number."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen: set[Any] = set()
+            for key_node, _ in node.value:
+                key = self.construct_object(key_node, deep=True)
+                if key in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+                seen.add(key)
+            return super().construct_mapping(node, deep=deep)
+
+    import re
+
+    # YAML 1.1 takes 5e-7 for a string, since it has no dot: the field writes learning rates like that.
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+        list("-+0123456789"),
+    )
+    return Loader
+
+
+def parse_scalar(text: str) -> Any:
+    """Read the right side of `--set key=value` as YAML does.
+
+    >>> parse_scalar("5e-7"), parse_scalar("true"), parse_scalar("[1, 2]"), parse_scalar("auto")
+    (5e-07, True, [1, 2], 'auto')
+    """
+    import yaml
+
+    try:
+        return yaml.load(text, Loader=_unique_key_loader())  # noqa: S506 (a SafeLoader)
+    except yaml.YAMLError:
+        return text
+
+
+def build(cls: type[T], mapping: Any, *, where: str, problems: list[str]) -> T | None:
+    """Build the frozen dataclass `cls` from `mapping`; append `where: …` lines to `problems` and return `None` on any.
+
+    `where` is a file, or `file: outer.key`. Keys of nested dataclasses are reported as `outer.inner`.
+    """
+    before = len(problems)
+    values = _fields(cls, mapping, where, "", problems)
+    if len(problems) > before:
+        return None
+    try:
+        return cls(**values)
+    except ValueError as error:  # a check that spans fields, made in __post_init__
+        problems.append(f"{where}: {error}")
+        return None
+
+
+def _fields(cls: type[Any], mapping: Any, where: str, prefix: str, problems: list[str]) -> dict[str, Any]:
+    if not isinstance(mapping, Mapping):
+        name = prefix.rstrip(".") or "the whole"
+        problems.append(f"{where}: {name}: got {_kind(mapping)}, expected keys and values.")
+        return {}
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
+    hints = get_type_hints(cls)
+    for key in mapping:
+        if key not in fields:
+            problems.append(f"{where}: {prefix}{key}: unknown key.{did_you_mean(str(key), fields)}")
+    values: dict[str, Any] = {}
+    for name, spec in fields.items():
+        if name not in mapping:
+            if spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
+                problems.append(f"{where}: {prefix}{name}: missing, expected {describe(hints[name])}.")
+            continue
+        values[name] = _convert(hints[name], mapping[name], where, prefix + name, problems)
+    return values
+
+
+def _convert(hint: Any, value: Any, where: str, key: str, problems: list[str]) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        before = len(problems)
+        values = _fields(hint, value, where, key + ".", problems)
+        if len(problems) > before:
+            return None
+        try:
+            return hint(**values)
+        except ValueError as error:
+            problems.append(f"{where}: {key}: {error}")
+            return None
+    ok, converted = _match(hint, value, where, key, problems)
+    if not ok:
+        suggestion = did_you_mean(value, map(str, get_args(hint))) if _is_words(hint) and isinstance(value, str) else ""
+        problems.append(f"{where}: {key}: got {_kind(value)}, expected {describe(hint)}.{suggestion}")
+    return converted
+
+
+def _match(hint: Any, value: Any, where: str, key: str, problems: list[str]) -> tuple[bool, Any]:
+    """Return whether `value` fits `hint`, and the value as the dataclass wants it."""
+    origin = get_origin(hint)
+    if hint is Any:
+        return True, value
+    if origin in (Union, UnionType):
+        for option in get_args(hint):
+            if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
+                return True, _convert(option, value, where, key, problems)
+            ok, converted = _match(option, value, where, key, problems)
+            if ok:
+                return True, converted
+        return False, None
+    if origin is Literal:
+        return value in get_args(hint), value
+    if hint in (NoneType, None):
+        return value is None, None
+    if origin in (tuple, list):
+        return _match_sequence(hint, value, where, key, problems)
+    if origin in (dict, Mapping) or hint is dict or getattr(origin, "__name__", "") == "Mapping":
+        return isinstance(value, Mapping), dict(value) if isinstance(value, Mapping) else None
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool), value
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool), value
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return value in {e.value for e in hint}, value
+    return isinstance(value, hint), value
+
+
+def _match_sequence(hint: Any, value: Any, where: str, key: str, problems: list[str]) -> tuple[bool, Any]:
+    if not isinstance(value, (list, tuple)):
+        return False, None
+    item = (get_args(hint) or (Any,))[0]
+    items = [_convert(item, v, where, f"{key}[{i}]", problems) for i, v in enumerate(value)]
+    return True, tuple(items) if get_origin(hint) is tuple else items
+
+
+def _is_words(hint: Any) -> bool:
+    return get_origin(hint) is Literal
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, (bool, int, float, str)) or value is None:
+        return f"{value!r:.60}"
+    return {"dict": "keys and values", "list": "a list"}.get(type(value).__name__, type(value).__name__)
+
+
+_WORDS = {str: "text", int: "an integer", float: "a number", bool: "true or false", NoneType: "null", dict: "a mapping"}
+
+
+def describe(hint: Any) -> str:
+    """Say in words what a type wants.
+
+    >>> describe(int | None), describe(Literal["a", "b"])
+    ('an integer or null', 'one of a, b')
+    """
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        return " or ".join(describe(option) for option in get_args(hint))
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, get_args(hint)))
+    if origin in (tuple, list):
+        return f"a list of {describe((get_args(hint) or (Any,))[0])}"
+    if origin is not None:
+        return "keys and values"
+    if dataclasses.is_dataclass(hint):
+        return "keys and values"
+    return _WORDS.get(hint, getattr(hint, "__name__", str(hint)))

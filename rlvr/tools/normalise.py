@@ -1,0 +1,143 @@
+"""Tool descriptions of every kind we read → `Tool`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from rlvr.errors import DataError
+from rlvr.tools.clean import clean_schema
+from rlvr.tools.type_names import is_optional
+from rlvr.tools.validation import check_references
+from rlvr.types import Tool
+
+_SCHEMA_KEYS = ("parameters", "inputSchema", "input_schema")
+
+
+def normalise_tool(obj: Any, where: str = "") -> Tool:
+    """Read one tool description.
+
+    Understood are OpenAI's `{"type": "function", "function": {…}}`, the bare `{name, description, parameters}`, MCP's
+    `{name, inputSchema}`, xLAM's `parameters` that map each name to `{type: "str, optional", description, default}`,
+    and the type words of ToolACE and BFCL (`dict`, `float`, `tuple`, `any`, `"required": null`).
+    Raises `DataError` where there is no name or the schema cannot be used: it refers to something outside itself, or
+    does not follow JSON Schema (draft 2020-12).
+
+    >>> normalise_tool({"name": "f", "parameters": {"x": {"type": "int", "description": ""}}}).parameters["required"]
+    ['x']
+    """
+    if isinstance(obj, Tool):
+        return obj
+    if isinstance(obj, str):
+        obj = _load(obj, where)
+    if not isinstance(obj, Mapping):
+        raise DataError(where, f"a tool must be an object, got {obj!r:.80}")
+    body = obj["function"] if isinstance(obj.get("function"), Mapping) else obj
+    name = body.get("name")
+    if not isinstance(name, str) or not name.strip():
+        raise DataError(where, f"a tool has no name: {obj!r:.120}")
+    description = body.get("description")
+    at = f"{where}: tool {name!r}" if where else f"tool {name!r}"
+    parameters = _parameters(body, at)
+    check_references(parameters, at)
+    return Tool(name, description if isinstance(description, str) else "", parameters)
+
+
+def normalise_tools(value: Any, where: str = "") -> tuple[Tool, ...]:
+    """Read a list of tools: a JSON string, or a sequence of objects, JSON strings or `Tool`s.
+
+    Raises `DataError` on broken JSON, on anything that is not a tool, and where two tools share a name.
+    """
+    if isinstance(value, str):
+        try:
+            return _from_json(value)
+        except DataError as error:
+            raise DataError(": ".join(p for p in (where, error.where) if p), error.what) from None
+    if isinstance(value, Mapping) or not isinstance(value, Sequence):
+        raise DataError(where, f"tools must be a list or a JSON string of one, got {type(value).__name__}")
+    tools = tuple(normalise_tool(v, where) for v in value)
+    seen: set[str] = set()
+    for tool in tools:
+        if tool.name in seen:
+            raise DataError(where, f"two tools are named {tool.name!r}")
+        seen.add(tool.name)
+    return tools
+
+
+@lru_cache(maxsize=1024)
+def _from_json(text: str) -> tuple[Tool, ...]:
+    """The same strings come back each epoch and with each completion of a group."""
+    value = _load(text, "")
+    if isinstance(value, str):
+        raise DataError("", "tools must be a list, got a JSON string inside a JSON string")
+    return normalise_tools(value)
+
+
+def _load(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(where, f"tools are not valid JSON ({error}): {text[:80]!r}") from None
+
+
+def _parameters(body: Mapping[str, Any], at: str) -> dict[str, Any]:
+    raw: Any = next((body[k] for k in _SCHEMA_KEYS if body.get(k) is not None), {})
+    if isinstance(raw, str):
+        raw = _load(raw, at)
+    if not isinstance(raw, Mapping):
+        raise DataError(at, f"parameters must be an object, got {type(raw).__name__}")
+    if _is_flat(raw):
+        return _from_flat(raw, at)
+    schema = clean_schema(raw, at)
+    outer = body.get("required")
+    if isinstance(outer, list) and "required" not in schema:
+        schema["required"] = [r for r in outer if isinstance(r, str)]
+    schema["type"] = "object"
+    schema.setdefault("properties", {})
+    return schema
+
+
+def _is_flat(raw: Mapping[str, Any]) -> bool:
+    """xLAM's form: each key is an argument's name. A parameter may itself be named `type` or `properties`."""
+    if not raw or not all(isinstance(v, Mapping) for v in raw.values()):
+        return False
+    if any(k.startswith("$") for k in raw):
+        return False
+    return "properties" not in raw or ("type" in raw["properties"] and isinstance(raw["properties"]["type"], str))
+
+
+def _from_flat(raw: Mapping[str, Any], at: str) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    for name, spec in raw.items():
+        kind = spec.get("type")
+        default = spec.get("default")
+        optional = isinstance(kind, str) and is_optional(kind)
+        rest = {k: v for k, v in spec.items() if k not in ("default", "required")}
+        schema = clean_schema(rest, f"{at}: parameter {name!r}")
+        if not optional and (default is None or default == "") and spec.get("required") is not False:
+            required.append(name)
+        elif default is not None:
+            default = _default_for(default, schema)
+            if default is not None:
+                schema["default"] = default
+        properties[name] = schema
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _default_for(default: Any, schema: Mapping[str, Any]) -> Any:
+    """xLAM writes defaults as strings whatever their type; `None` where one does not fit its type."""
+    wanted = schema.get("type")
+    if not isinstance(default, str) or wanted in ("string", None):
+        return default
+    try:
+        value = json.loads(default.strip().replace("True", "true").replace("False", "false"))
+    except (ValueError, RecursionError):
+        return None
+    fits: dict[str, Any] = {"integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict}
+    kind = fits.get(str(wanted))
+    if kind is None or not isinstance(value, kind) or (isinstance(value, bool) and wanted != "boolean"):
+        return None
+    return value

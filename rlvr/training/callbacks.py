@@ -1,0 +1,128 @@
+"""What happens beside the training steps: metrics as JSONL, sample tables, progress, time limit, selection, markers."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from transformers import TrainerCallback
+
+from rlvr.training.run_folder import COMPLETE, RunFolder, save_model
+
+SAMPLES_A_STEP = 8
+
+
+class LogCallback(TrainerCallback):  # type: ignore[misc]
+    """Writes metrics.jsonl and a line of progress; marks checkpoints as complete once they are written."""
+
+    def __init__(self, folder: RunFolder, show: str) -> None:
+        self.folder = folder
+        self.show = show
+        self.started = time.monotonic()
+        self.first_step = 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.started, self.first_step = time.monotonic(), state.global_step
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        if not logs or "train_runtime" in logs:
+            return
+        seconds = time.monotonic() - self.started
+        row = {"step": state.global_step, "seconds": round(seconds, 1), **_finite(logs)}
+        self.folder.append(self.folder.metrics, row)
+        done = max(1, state.global_step - self.first_step)
+        left = seconds / done * (state.max_steps - state.global_step)
+        value = row.get(self.show)
+        shown = f"{self.show} {value:.3f} · " if isinstance(value, float) else ""
+        sys.stderr.write(
+            f"  step {state.global_step}/{state.max_steps} · {shown}{seconds / done:.1f} s/step · {_minutes(left)} left\n"
+        )
+        sys.stderr.flush()
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        checkpoint = self.folder.checkpoints / f"checkpoint-{state.global_step}"
+        if checkpoint.is_dir():
+            (checkpoint / COMPLETE).write_text("", encoding="utf-8")
+
+
+class TimeLimitCallback(TrainerCallback):  # type: ignore[misc]
+    """Stops after `max_minutes` of training, with a checkpoint; the learning rate follows the planned steps."""
+
+    def __init__(self, max_minutes: float) -> None:
+        self.seconds = max_minutes * 60
+        self.started = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.started = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if time.monotonic() - self.started > self.seconds and not control.should_training_stop:
+            sys.stderr.write(f"  stopping at step {state.global_step}: max_minutes is reached\n")
+            control.should_training_stop = True
+
+
+class SampleCallback(TrainerCallback):  # type: ignore[misc]
+    """Writes a table of sampled completions with every component's score, at every logged step."""
+
+    def __init__(self, folder: RunFolder, weights: Mapping[str, float]) -> None:
+        self.folder = folder
+        self.weights = dict(weights)
+        self.trainer: Any = None
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        logs = getattr(self.trainer, "_logs", None)
+        if not logs or not logs["completion"]:
+            return
+        total = len(logs["completion"])
+        for index in range(0, total, max(1, total // SAMPLES_A_STEP)):
+            scores = {name: _number(logs["rewards"][name][index]) for name in self.weights}
+            reward = sum(self.weights[n] * s for n, s in scores.items() if s is not None)
+            self.folder.append(
+                self.folder.samples,
+                {
+                    "step": state.global_step,
+                    "prompt": logs["prompt"][index],
+                    "completion": logs["completion"][index],
+                    "scores": scores,
+                    "total": reward,
+                    "advantage": _number(logs["advantages"][index]),
+                },
+            )
+
+
+class SelectionCallback(TrainerCallback):  # type: ignore[misc]
+    """Keeps the best model by a strict score on held-out examples (a share between 0 and 1)."""
+
+    def __init__(self, folder: RunFolder, every: int, score: Callable[[Any], tuple[float, int]], tokenizer: Any) -> None:
+        self.folder, self.every, self.score, self.tokenizer = folder, every, score, tokenizer
+        self.best: tuple[float, int] | None = None
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        if state.global_step % self.every == 0 or state.global_step == state.max_steps:
+            self.consider(model, state.global_step)
+
+    def consider(self, model: Any, step: int) -> None:
+        value, n = self.score(model)
+        better = self.best is None or value > self.best[0]
+        self.folder.append(self.folder.metrics, {"step": step, "selection/strict": value, "selection/n": n})
+        sys.stderr.write(f"  step {step}: held-out strict score {value:.3f} (n {n}){' · best so far' if better else ''}\n")
+        if better:
+            self.best = (value, step)
+            save_model(model, self.tokenizer, self.folder.final)
+            self.folder.record(selected={"step": step, "strict": value, "n": n})
+
+
+def _finite(logs: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN."""
+    return {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in logs.items()}
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

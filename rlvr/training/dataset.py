@@ -1,0 +1,107 @@
+"""Examples as the rows a trainer reads: rendered, too long ones dropped and counted."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rlvr.data.targets import TargetOptions, target
+from rlvr.errors import DataError
+from rlvr.prompts import RenderedPrompt, render
+from rlvr.types import Example
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Examples that fit, with their prompts, and how many were too long."""
+
+    examples: tuple[Example, ...]
+    prompts: tuple[RenderedPrompt, ...]
+    dropped: int
+    longest: int
+
+
+def render_all(examples: Sequence[Example], tokenizer: Any, parser: str, max_prompt_tokens: int) -> Rendered:
+    """Render every example and drop those whose prompt is longer than `max_prompt_tokens`.
+
+    Raises `DataError` where none is left.
+    """
+    kept: list[tuple[Example, RenderedPrompt]] = []
+    longest = 0
+    for example in examples:
+        prompt = render(example, tokenizer, parser)
+        longest = max(longest, len(prompt.token_ids))
+        if len(prompt.token_ids) <= max_prompt_tokens:
+            kept.append((example, prompt))
+    if not kept:
+        raise DataError(
+            examples[0].id if examples else "",
+            f"every one of {len(examples)} prompts is longer than max_prompt_tokens = {max_prompt_tokens} "
+            f"(the longest has {longest}). Raise data.max_prompt_tokens or choose shorter tools.",
+        )
+    return Rendered(
+        tuple(e for e, _ in kept), tuple(p for _, p in kept), len(examples) - len(kept), longest
+    )
+
+
+def shuffled_by_tools(examples: Sequence[Example], seed: int) -> list[Example]:
+    """Shuffle, keeping together what offers the same tools, so that trainers can compute those once."""
+    groups: dict[str, list[Example]] = {}
+    for example in examples:
+        key = json.dumps([t.to_json() for t in example.tools], sort_keys=True)
+        groups.setdefault(key, []).append(example)
+    order = list(groups.values())
+    random.Random(seed).shuffle(order)
+    return [example for group in order for example in group]
+
+
+def warmup_rows(rendered: Rendered, tokenizer: Any, parser: str, options: TargetOptions, seed: int) -> list[dict[str, Any]]:
+    """Rows for `SFTTrainer`: token ids, and a mask that is 1 on the completion (its end-of-sequence token included)."""
+    rows = []
+    for example, prompt in zip(rendered.examples, rendered.prompts, strict=True):
+        completion = tokenizer(target(example, parser, seed, options), add_special_tokens=False)["input_ids"]
+        completion = [*completion, tokenizer.eos_token_id]
+        rows.append(
+            {
+                "input_ids": [*prompt.token_ids, *completion],
+                "completion_mask": [0] * len(prompt.token_ids) + [1] * len(completion),
+            }
+        )
+    return rows
+
+
+def grpo_rows(rendered: Rendered, tokenizer: Any) -> list[dict[str, Any]]:
+    """Rows for `GRPOTrainer`: the rendered prompt, and what the reward functions need as JSON strings.
+
+    (Arrow would pad nested structs to a common schema with nulls, which changes a tool.)
+    """
+    rows = []
+    for example, prompt in zip(rendered.examples, rendered.prompts, strict=True):
+        rows.append(
+            {
+                "prompt": _text_for(prompt, tokenizer, example.id),
+                "id": example.id,
+                "query": example.query,
+                "lang": example.lang,
+                "tools": json.dumps([t.to_json() for t in example.tools], ensure_ascii=False),
+                "ground_truth": json.dumps([c.to_json() for c in example.ground_truth], ensure_ascii=False),
+                "expects": example.expects,
+                "reasoning_opened": prompt.reasoning_opened,
+            }
+        )
+    return rows
+
+
+def _text_for(prompt: RenderedPrompt, tokenizer: Any, example_id: str) -> str:
+    """The text that gives exactly the prompt's ids when a trainer tokenizes it, special tokens added.
+
+    A chat template writes the beginning-of-sequence token, and many tokenizers add one more.
+    """
+    bos = tokenizer.bos_token or ""
+    for text in (prompt.text, prompt.text.removeprefix(bos)):
+        if list(tokenizer(text)["input_ids"]) == list(prompt.token_ids):
+            return text
+    raise DataError(example_id, "the tokenizer adds special tokens that the chat template does not have; cannot render")

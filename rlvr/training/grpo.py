@@ -1,0 +1,97 @@
+"""GRPO with TRL's `GRPOTrainer`, and two savings that leave its gradient as it is.
+
+A group's prompt is computed once (`shared_prefix`). Completions whose advantage is 0 are left out of the pass: without a
+KL term and with a loss that is normalised by the tokens of the whole generation (`dapo`), they add nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from trl import GRPOTrainer
+
+from rlvr.training.shared_prefix import Row, score_targets
+
+# Loss types that TRL normalises by the generation's tokens: leaving rows out does not change what the others weigh.
+NORMALISED_GLOBALLY = ("dapo", "cispo")
+
+
+class SharedPrefixGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
+    """`GRPOTrainer` that computes a group's prompt once and skips completions without advantage."""
+
+    skip_zero_advantage = True
+
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        before = self._buffered_inputs
+        inputs = super()._prepare_inputs(generation_batch)
+        if self.model.training and self._buffered_inputs is not before:
+            # TRL has shuffled the rows before it split them: bring those of one prompt together again.
+            self._buffered_inputs = regroup(self._buffered_inputs)
+            inputs = self._buffered_inputs[self._step % self.args.steps_per_generation]
+        return inputs
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
+        if self.skip_zero_advantage and self.beta == 0.0 and self.loss_type in NORMALISED_GLOBALLY and self.model.training:
+            keep = inputs["advantages"] != 0
+            if not bool(keep.any()):
+                keep = torch.zeros_like(keep)
+                keep[0] = True  # one row, so that the step has a graph; its loss is 0
+            inputs = {k: _select(v, keep) for k, v in inputs.items()}
+        return super()._compute_loss(model, inputs)
+
+    def _get_per_token_logps_and_entropies(
+        self, model: Any, input_ids: Any, attention_mask: Any, logits_to_keep: int, *args: Any, **kwargs: Any
+    ) -> Any:
+        if kwargs.get("compute_aux_loss") or any(kwargs.get(k) is not None for k in ("pixel_values", "token_type_ids")):
+            return super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, *args, **kwargs
+            )
+        rows = rows_of(input_ids, attention_mask, logits_to_keep)
+        order = sorted(range(len(rows)), key=lambda i: (rows[i].ids[: rows[i].start], i))
+        scores = score_targets(
+            self.accelerator.unwrap_model(model), [rows[i] for i in order], temperature=self.temperature
+        )
+        logps = scatter(scores.logps, [rows[i] for i in order], order, logits_to_keep)
+        entropies = scatter(scores.entropies, [rows[i] for i in order], order, logits_to_keep)
+        return logps, entropies if kwargs.get("compute_entropy") else None, None
+
+
+def rows_of(input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_keep: int) -> list[Row]:
+    """Rows of TRL's padded tensors: prompts padded on the left, completions (the last columns) on the right."""
+    rows = []
+    for ids, mask in zip(input_ids.tolist(), attention_mask.tolist(), strict=True):
+        prompt = [t for t, m in zip(ids[:-logits_to_keep], mask[:-logits_to_keep], strict=True) if m]
+        completion = [t for t, m in zip(ids[-logits_to_keep:], mask[-logits_to_keep:], strict=True) if m]
+        rows.append(Row(tuple(prompt + completion), len(prompt)))
+    return rows
+
+
+def scatter(values: torch.Tensor, rows: list[Row], order: list[int], width: int) -> torch.Tensor:
+    """Put the targets' values, rows one after another, into a (rows, width) tensor in the original order."""
+    places = [i * width + p for i, row in zip(order, rows, strict=True) for p in range(len(row.ids) - row.start)]
+    flat = torch.zeros(len(rows) * width, dtype=values.dtype, device=values.device)
+    return flat.index_put((torch.tensor(places, device=values.device),), values).view(len(rows), width)
+
+
+def regroup(batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Bring rows of one prompt together over all batches of a generation, and split them again in the same sizes."""
+    if len(batches) < 2:
+        return batches
+    prompts = torch.cat([b["prompt_ids"] for b in batches]).tolist()
+    first = {tuple(p): i for i, p in reversed(list(enumerate(prompts)))}
+    order = torch.tensor(sorted(range(len(prompts)), key=lambda i: (first[tuple(prompts[i])], i)))
+    sizes = [b["prompt_ids"].size(0) for b in batches]
+    out: list[dict[str, Any]] = [dict(b) for b in batches]
+    for key, value in batches[0].items():
+        if isinstance(value, torch.Tensor) and value.dim() > 0 and value.size(0) == sizes[0]:
+            joined = torch.cat([b[key] for b in batches])[order.to(value.device)]
+            for batch, part in zip(out, joined.split(sizes), strict=True):
+                batch[key] = part
+    return out
+
+
+def _select(value: Any, keep: torch.Tensor) -> Any:
+    if isinstance(value, torch.Tensor) and value.dim() > 0 and value.size(0) == keep.size(0):
+        return value[keep.to(value.device)]
+    return value

@@ -1,0 +1,137 @@
+"""Examples, and a generator that says what it is told to: no model is loaded in these tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlvr.evaluation.records import EvalRecord
+from rlvr.prompts import RenderedPrompt
+from rlvr.rollouts import Generation
+from rlvr.types import Example, GoldCall, Tool
+
+ADD = Tool("add", "Add.", {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]})
+RIGHT = '<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>'
+
+
+def make_example(number: int, *, call: bool = True, lang: str | None = "en", expects: str = "any") -> Example:
+    gold = (GoldCall("add", {"a": 1}),) if call else ()
+    category = "simple" if call else "irrelevance"
+    messages = ({"role": "user", "content": f"question {number}"},)
+    return Example(f"ex-{number:03}", "test", category, messages, (ADD,), gold, expects, {"lang": lang} if lang else {})
+
+
+def render_plain(example: Example, tokenizer: Any, parser: str) -> RenderedPrompt:
+    return RenderedPrompt(example.id, tuple(range(10 + len(example.query))), False)
+
+
+class FakeGenerator:
+    """Answers by `say(model, example id)`; counts starts, switches and batches."""
+
+    backend = "fake"
+
+    def __init__(self, say: Callable[[str, str], str]) -> None:
+        self.say = say
+        self.tokenizer: Any = None
+        self.model = ""
+        self.starts: list[str] = []
+        self.switches: list[str] = []
+        self.batches: list[tuple[str, tuple[str, ...]]] = []
+        self.closed = 0
+        self.fail_after: int | None = None
+
+    def factory(self, path: str | Path) -> FakeGenerator:
+        self.model = Path(path).name
+        self.starts.append(self.model)
+        return self
+
+    def set_model(self, path: str | Path) -> None:
+        self.model = Path(path).name
+        self.switches.append(self.model)
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def generate(
+        self,
+        prompts: Sequence[RenderedPrompt],
+        *,
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+        n: int = 1,
+    ) -> list[list[Generation]]:
+        assert temperature == 0.0
+        assert n == 1
+        if self.fail_after is not None and len(self.batches) >= self.fail_after:
+            raise KeyboardInterrupt
+        self.batches.append((self.model, tuple(p.text for p in prompts)))
+        out = []
+        for prompt in prompts:
+            text = self.say(self.model, prompt.text)
+            ids = tuple(range(len(text.split())))
+            out.append([Generation(text, ids, len(ids) >= max_new_tokens)])
+        return out
+
+
+@pytest.fixture
+def fake() -> FakeGenerator:
+    return FakeGenerator(lambda model, example_id: RIGHT)
+
+
+@pytest.fixture
+def make_model(tmp_path: Path) -> Callable[..., Path]:
+    """Folders with a config and weights that differ."""
+
+    def make(name: str, config: str = '{"hidden_size": 8}', weights: bytes = b"w") -> Path:
+        folder = tmp_path / "models" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(config)
+        (folder / "model.safetensors").write_bytes(weights)
+        return folder
+
+    return make
+
+
+def record(model: str = "m", number: int = 0, **fields: Any) -> EvalRecord:
+    values: dict[str, Any] = {
+        "model": model,
+        "id": f"ex-{number:03}",
+        "category": "simple",
+        "lang": "en",
+        "wants_call": True,
+        "completion": "text",
+        "completion_tokens": 10,
+        "prompt_tokens": 100,
+        "outcome": "calls",
+        "truncated": False,
+        "right": False,
+        "abstained": False,
+        "false_call": False,
+        "malformed": False,
+        "matching": "typed",
+    }
+    return EvalRecord(**(values | fields))
+
+
+@pytest.fixture
+def make_record() -> Callable[..., EvalRecord]:
+    return record
+
+
+@pytest.fixture
+def example() -> Callable[..., Example]:
+    return make_example
+
+
+@pytest.fixture
+def plain() -> Callable[..., RenderedPrompt]:
+    return render_plain
+
+
+@pytest.fixture
+def right_call() -> str:
+    return RIGHT

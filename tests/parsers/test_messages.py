@@ -1,0 +1,85 @@
+"""Completions that are message lists are read like the same completion as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlvr.parsers import MAX_CHARS, Parser, get_parser, parse_messages
+from rlvr.types import Outcome, ToolCall
+
+F = ToolCall("f", {"x": 1})
+BLOCK = '<tool_call>{"name": "f", "arguments": {"x": 1}}</tool_call>'
+
+
+def assistant(content: Any = "", **rest: Any) -> list[dict[str, Any]]:
+    return [{"role": "assistant", "content": content, **rest}]
+
+
+def tool_call(arguments: Any, name: Any = "f") -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        assistant(BLOCK),
+        assistant([{"type": "text", "text": BLOCK}]),
+        assistant(None, tool_calls=[tool_call({"x": 1})]),
+        assistant("", tool_calls=[tool_call('{"x": 1}')]),
+        assistant("", tool_calls=[{"name": "f", "arguments": {"x": 1}}]),
+        [{"role": "user", "content": "hi"}, *assistant(BLOCK), {"role": "tool", "content": BLOCK}],
+    ],
+)
+def test_every_way_to_carry_a_call(hermes: Parser, messages: list[dict[str, Any]]) -> None:
+    parsed = parse_messages(messages, hermes)
+    assert (parsed.outcome, parsed.calls, parsed.text) == (Outcome.CALLS, (F,), "")
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        (tool_call("{x: 1}"), "json"),
+        (tool_call('{"x": 1, "x": 2}'), "json"),
+        (tool_call({"x": float("nan")}), "json"),
+        (tool_call({"x": object()}), "json"),
+        (tool_call("[1]"), "shape"),
+        (tool_call(None), "shape"),
+        (tool_call({}, name=None), "shape"),
+        ("f()", "shape"),
+        (5, "shape"),
+    ],
+)
+def test_broken_entries_are_attempts(hermes: Parser, entry: Any, fault: str) -> None:
+    parsed = parse_messages(assistant("", tool_calls=[entry]), hermes)
+    assert parsed.outcome is Outcome.MALFORMED
+    assert [a.fault for a in parsed.attempts] == [fault]
+
+
+def test_reasoning_beside_the_content_counts(hermes: Parser) -> None:
+    parsed = parse_messages(assistant(BLOCK, reasoning_content=" so "), hermes, reasoning_opened=True)
+    assert (parsed.outcome, parsed.reasoning) == (Outcome.CALLS, "so")
+    inside = parse_messages(assistant(f"so</think>{BLOCK}"), hermes, reasoning_opened=True)
+    assert (inside.outcome, inside.reasoning) == (Outcome.CALLS, "so")
+
+
+def test_text_and_emptiness(hermes: Parser) -> None:
+    assert parse_messages(assistant("No."), hermes, truncated=True).truncated
+    assert parse_messages(assistant("No."), hermes).outcome is Outcome.ABSTAIN
+    assert parse_messages([], hermes).outcome is Outcome.EMPTY
+    assert parse_messages(assistant("x" * (MAX_CHARS + 1)), hermes).outcome is Outcome.MALFORMED
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["role", "content", "tool_calls", "reasoning_content"]),
+            st.none() | st.text() | st.integers() | st.lists(st.text() | st.dictionaries(st.text(), st.text())),
+        )
+    )
+)
+def test_total(messages: list[dict[str, Any]]) -> None:
+    assert parse_messages(messages, get_parser("hermes")).outcome in set(Outcome)

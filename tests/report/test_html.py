@@ -1,0 +1,217 @@
+"""The page: self-contained, escaped, complete, and honest about what is missing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlvr.errors import DataError, MissingExtraError, RunError, UsageError
+from rlvr.report import write_report
+
+PNG = b"\x89PNG\r\n\x1a\n"
+VOID = {"meta", "img", "source", "link", "br", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects tags and attributes, and checks that tags nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def page(make_run: Callable[..., Path], make_eval: Callable[..., Path], tmp_path_factory: Any) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    return write_report([make_run(folder / "stage1")], make_eval(folder / "eval"), folder / "out")
+
+
+def test_the_page_is_well_formed_and_has_every_part(page: Path) -> None:
+    parsed = Page(page.read_text(encoding="utf-8"))
+    assert parsed.open == []
+    for words in ("Evaluation", "Before and after", "Training", "Runs and recipes", "Paired comparison", "stage2"):
+        assert words in parsed.text
+    for words in ("What's the weather in", "Thời tiết ở", "今天天氣如何", "Resolved recipe", "1.16.0"):
+        assert words in parsed.text
+    assert "10 min 40 s" in parsed.text
+
+
+def test_completions_and_recipes_are_escaped(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    parsed = Page(text)
+    assert "script" not in parsed.tags
+    assert "<script" not in text
+    assert "&lt;script&gt;alert" in text
+    assert "<script>alert('x')</script> & <b>done</b>" in parsed.text, "the reader sees what was generated"
+    assert "runs/warmup/final # <b>& more" in parsed.text
+
+
+def test_hostile_names_cannot_leave_their_attribute(eval_dir: Path, tmp_path: Path) -> None:
+    hostile = '"><script>alert(1)</script>'
+    for name in ("records.jsonl", "examples.jsonl", "evaluation.json"):
+        file = eval_dir / name
+        file.write_text(file.read_text().replace("stage2", json.dumps(hostile)[1:-1]).replace("en-call", '\\"><b>'))
+    parsed = Page(write_report([], eval_dir, tmp_path / "out").read_text(encoding="utf-8"))
+    assert "script" not in parsed.tags
+    assert hostile in parsed.text
+
+
+def test_nothing_is_loaded_from_outside(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    parsed = Page(text)
+    loads = [v for t, n, v in parsed.attributes if n in ("src", "srcset", "href", "poster", "data", "action")]
+    assert loads
+    assert all(v.startswith(("data:image/png;base64,", "#")) for v in loads)
+    assert not re.search(r"https?:|@import|url\(", re.sub(r"base64,[^\"]+", "", text))
+    policy = next(v for t, n, v in parsed.attributes if t == "meta" and v.startswith("default-src"))
+    assert policy.startswith("default-src 'none'; img-src data:")
+    assert not [n for _, n, _ in parsed.attributes if n.startswith("on")]
+
+
+def test_every_image_is_a_png_says_what_it_shows_and_stands_as_a_file(page: Path) -> None:
+    parsed = Page(page.read_text(encoding="utf-8"))
+    images = [v for t, n, v in parsed.attributes if (t, n) in (("img", "src"), ("source", "srcset"))]
+    decoded = [base64.b64decode(v.split(",", 1)[1]) for v in images]
+    assert len(decoded) == 2 * 4
+    assert all(image.startswith(PNG) for image in decoded)
+    alts = [v for t, n, v in parsed.attributes if (t, n) == ("img", "alt")]
+    assert len(alts) == 4
+    assert all(len(alt) > 40 for alt in alts)
+    files = {p.name: p.read_bytes() for p in (page.parent / "figures").glob("*.png")}
+    assert set(files) == {"accuracy.png", "tokens.png", "failures.png", "training-stage1.png"}
+    assert all(content in decoded for content in files.values())
+
+
+def test_the_page_can_be_read_by_assistive_tools(page: Path) -> None:
+    parsed = Page(page.read_text(encoding="utf-8"))
+    assert ("html", "lang", "en") in parsed.attributes
+    assert {v for _, n, v in parsed.attributes if n == "lang"} >= {"en", "vi", "zh"}
+    assert parsed.tags.count("h1") == 1
+    assert parsed.tags.count("caption") == parsed.tags.count("table")
+    ids = [v for _, n, v in parsed.attributes if n == "id"]
+    assert len(ids) == len(set(ids))
+    anchors = {v[1:] for t, n, v in parsed.attributes if (t, n) == ("a", "href")}
+    assert anchors <= set(ids)
+
+
+def test_a_run_alone_and_an_evaluation_alone(run_dir: Path, eval_dir: Path, tmp_path: Path) -> None:
+    alone = Page(write_report([run_dir], None, tmp_path / "a").read_text(encoding="utf-8")).text
+    assert "Paired comparison" not in alone
+    assert "Training" in alone
+    other = Page(write_report([], eval_dir, tmp_path / "b").read_text(encoding="utf-8")).text
+    assert "Training" not in other
+    assert "Paired comparison" in other
+
+
+def test_runs_of_one_name_keep_a_picture_each(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / place / "stage1", 3) for place in "abc"]
+    page = write_report(runs, None, tmp_path / "out")
+    names = {p.name for p in (page.parent / "figures").iterdir()}
+    assert names == {"training-stage1.png", "training-stage1-2.png", "training-stage1-3.png"}
+
+
+def test_one_model_alone_has_no_comparison(tmp_path: Path, make_eval: Callable[..., Path]) -> None:
+    folder = make_eval(tmp_path / "eval", (("only", 0.5, False),), 2)
+    text = Page(write_report([], folder, tmp_path / "out").read_text(encoding="utf-8")).text
+    assert "Paired comparison" not in text
+    assert "against" not in text
+
+
+def test_an_unfinished_evaluation_says_so(eval_dir: Path, tmp_path: Path) -> None:
+    records = eval_dir / "records.jsonl"
+    lines = records.read_text().splitlines(keepends=True)
+    records.write_text("".join(lines[:-5]))
+    text = Page(write_report([], eval_dir, tmp_path / "out").read_text(encoding="utf-8")).text
+    assert "Unfinished: stage2 43/48 examples" in text
+    assert "left out" in text
+
+
+def test_a_run_without_anything_but_metrics(tmp_path: Path) -> None:
+    run = tmp_path / "bare"
+    run.mkdir()
+    (run / "metrics.jsonl").write_text('{"step": 1, "loss": 1.5}\n{"step": 2, "loss": 1.25}\n')
+    text = Page(write_report([run], None, tmp_path / "out").read_text(encoding="utf-8")).text
+    assert "bare" in text
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (lambda p: ([], None), "nothing to report on"),
+        (lambda p: ([p / "none"], None), "no such run folder"),
+        (lambda p: ([p], None), "is no run folder: it has none of recipe.yaml"),
+        (lambda p: ([], p / "none"), "no such evaluation folder"),
+        (lambda p: ([], p), "holds no evaluation records"),
+    ],
+)
+def test_bad_input_is_told(
+    tmp_path: Path, prepare: Callable[[Path], tuple[list[Path], Path | None]], message: str
+) -> None:
+    runs, eval_dir = prepare(tmp_path)
+    with pytest.raises(UsageError, match=message) as caught:
+        write_report(runs, eval_dir, tmp_path / "out")
+    assert caught.value.exit_code == 2
+
+
+def test_a_run_given_twice_is_told(run_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="twice"):
+        write_report([run_dir, run_dir / ".." / run_dir.name], None, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("file", "text"), [("run.json", "{"), ("run.json", "[]"), ("metrics.jsonl", '{"a": 1}\n')])
+def test_broken_files_are_named(run_dir: Path, tmp_path: Path, file: str, text: str) -> None:
+    (run_dir / file).write_text(text)
+    with pytest.raises(DataError, match=file):
+        write_report([run_dir], None, tmp_path / "out")
+
+
+@pytest.mark.parametrize("package", ["matplotlib", "jinja2"])
+def test_a_missing_extra_gives_the_command(
+    run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    import rlvr.extras
+
+    real = rlvr.extras.has
+    monkeypatch.setattr(rlvr.extras, "has", lambda name: name != package and real(name))
+    with pytest.raises(MissingExtraError, match=re.escape("pip install 'rlvr[report]'")):
+        write_report([run_dir], None, tmp_path / "out")
+
+
+def test_a_folder_that_cannot_be_written(run_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be written"):
+        write_report([run_dir], None, tmp_path / "file")
+
+
+def test_pyplot_is_never_loaded(make_run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it would now fail
+    assert write_report([make_run(tmp_path / "run", 2)], None, tmp_path / "out").is_file()

@@ -1,0 +1,165 @@
+"""`typed`: equality by the argument's schema, and the rule that explains each difference from `bfcl`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rlvr.errors import UsageError
+from rlvr.rewards.matching import REASONS, RULES, ArgumentVerdict, match_calls
+from rlvr.types import GoldCall, OneOf, Tool, ToolCall
+
+NUMBER, INTEGER, STRING, BOOLEAN = ({"type": t} for t in ("number", "integer", "string", "boolean"))
+STRINGS = {"type": "array", "items": STRING}
+ARRAY_OF_NUMBERS = {"type": "array", "items": NUMBER}
+POINT = {"type": "object", "properties": {"x": INTEGER, "label": STRING, "on": {**BOOLEAN, "default": False}}}
+
+
+def verdict(wanted: Any, given: Any, schema: dict[str, Any], mode: str = "typed") -> ArgumentVerdict:
+    tool = Tool("f", "", {"type": "object", "properties": {"a": schema}, "required": ["a"]})
+    match = match_calls([ToolCall("f", {"a": given})], [GoldCall("f", {"a": wanted})], {"f": tool}, mode)
+    assert match.matched == match.pairs[0].matched
+    return match.pairs[0].arguments[0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "schema", "equal", "rules"),
+    [
+        (5, 5, INTEGER, True, ()),
+        (5, 5.0, INTEGER, False, ()),
+        (5, "5", INTEGER, False, ()),
+        (5, True, INTEGER, False, ()),
+        (1, True, INTEGER, False, ()),
+        (5, 5.0, NUMBER, True, ()),
+        (5.0, 5, NUMBER, True, ()),
+        (5.5, 5.5, NUMBER, True, ()),
+        (5.5, 5.4999, NUMBER, False, ()),
+        (5, 5.0, {}, False, ()),
+        (5, 5.0, {"anyOf": [INTEGER, NUMBER]}, True, ("number_by_value",)),
+        ([5, 2.5], [5.0, 2.5], ARRAY_OF_NUMBERS, True, ()),
+        ([1.5, 2.0], [1.5, 2], ARRAY_OF_NUMBERS, True, ("number_by_value",)),
+        (True, True, BOOLEAN, True, ()),
+        (True, 1, BOOLEAN, False, ()),
+        (True, "true", BOOLEAN, False, ()),
+        ({"x": 1}, {"x": True}, POINT, False, ("boolean_only",)),
+        ({"x": 1}, {"x": 1.0}, POINT, False, ("integer_only",)),
+        ("celsius", "Celsius", {"enum": ["celsius"], **STRING}, False, ("enum_exact",)),
+        ("ab", "AB", {"pattern": "^[a-z]+$", **STRING}, False, ("format_exact",)),
+        ("noon", "Noon", {"format": "time", **STRING}, False, ("format_exact",)),
+        ("New York", "new york", STRING, True, ()),
+        ("New York", "NewYork", STRING, True, ()),
+        ("St. Louis, MO", "St Louis MO", STRING, True, ()),
+        ("it's", 'it"s', STRING, True, ()),
+        ("April 1, 2024", "April 1,2024", STRING, True, ()),
+        ("April 1, 2024", "April 12024", STRING, False, ("digits_apart",)),
+        ("room 1.5", "room 15", STRING, False, ("digits_apart",)),
+        ("at -5 degrees", "at 5 degrees", STRING, False, ("digits_apart",)),
+        ("Ａｌｐｈａ", "alpha", STRING, True, ("unicode_nfkc",)),
+        ("Hà Nội", "Ha\u0300 No\u0323\u0302i", STRING, True, ("unicode_nfkc",)),
+        ("user_id", "user id", STRING, False, ("identifier_exact",)),
+        ("ABC-123", "abc123", STRING, False, ("identifier_exact",)),
+        ("1.5", "15", STRING, False, ("identifier_exact",)),
+        ("a@b.org", "A@B.org", STRING, False, ("address_exact",)),
+        ("/tmp/a", "/tmp/A", STRING, False, ("address_exact",)),
+        ("report.pdf", "reportpdf", STRING, False, ("address_exact",)),
+        ("2024-04-01", "2024/04/01", STRING, False, ("date_exact",)),
+        ("on 2024-04-01", "on 2024 04 01", STRING, False, ("date_exact",)),
+        ("*", "-", STRING, False, ("empty_form",)),
+        (["A b"], ["a B"], {"type": "array", "items": STRING}, True, ()),
+        ([["A b"]], [["a B"]], {"type": "array", "items": STRINGS}, True, ("nested_values",)),
+        (["a", "b"], ["b", "a"], {"type": "array", "items": STRING}, False, ()),
+        (["a"], ["a", "a"], {"type": "array", "items": STRING}, False, ()),
+        ({"label": "A"}, {"label": "a", "on": False}, POINT, True, ("default_equals_omission",)),
+        ({"label": "A", "on": False}, {"label": "a"}, POINT, True, ("default_equals_omission",)),
+        ({"label": "A"}, {"label": "a", "on": True}, POINT, False, ()),
+        (None, None, {"type": ["string", "null"]}, True, ()),
+        (None, "", STRING, False, ()),
+        ("", None, STRING, False, ()),
+        (OneOf(("Paris", "the capital")), "The capital", STRING, True, ()),
+        (OneOf(({"x": OneOf((1, 2))},)), {"x": 2}, POINT, True, ()),
+        (OneOf(("x",), True), "", STRING, False, ("blank_is_a_value", "empty_form")),
+        (OneOf((["x"],), True), [], {"type": "array", "items": STRING}, False, ("blank_is_a_value",)),
+        ("5", 5, INTEGER, False, ()),
+    ],
+)  # fmt: skip
+def test_values(wanted: Any, given: Any, schema: dict[str, Any], equal: bool, rules: tuple[str, ...]) -> None:
+    typed, bfcl = verdict(wanted, given, schema), verdict(wanted, given, schema, "bfcl")
+    assert (typed.equal, typed.rules) == (equal, rules)
+    assert (typed.equal == bfcl.equal) == (not rules)
+    assert typed.reason in REASONS
+    assert set(rules) <= set(RULES)
+    assert (typed.credit == 1) == typed.equal
+
+
+TOOL = Tool(
+    "f",
+    "",
+    {
+        "type": "object",
+        "properties": {"city": STRING, "days": {**INTEGER, "default": 1}, "tag": STRING},
+        "required": ["city"],
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "matched", "reasons"),
+    [
+        ({"city": "Paris"}, {"city": "Paris", "days": 1}, True, ["equal", "equal_default"]),
+        ({"city": "Paris", "days": 1}, {"city": "Paris"}, True, ["equal", "equal_default"]),
+        ({"city": "Paris"}, {"city": "Paris", "days": 2}, False, ["equal", "invented"]),
+        ({"city": "Paris", "days": 2}, {"city": "Paris"}, False, ["equal", "missing"]),
+        ({"city": "Paris", "days": OneOf((2,), True)}, {"city": "Paris"}, True, ["equal", "left_out"]),
+        ({"city": "Paris", "days": OneOf((2,), True)}, {"city": "Paris", "days": 1}, True, ["equal", "equal_default"]),
+        ({"city": "Paris", "days": OneOf((), True)}, {"city": "Paris", "days": 3}, False, ["equal", "invented"]),
+        ({"city": "Paris"}, {"city": "Paris", "tag": None}, False, ["equal", "invented"]),
+        ({"city": "Paris"}, {"city": "Paris", "bogus": 1}, False, ["equal", "invented"]),
+        ({"city": "Paris"}, {"city": "Parys"}, False, ["similar"]),
+    ],
+)
+def test_arguments(wanted: dict[str, Any], given: dict[str, Any], matched: bool, reasons: list[str]) -> None:
+    match = match_calls([ToolCall("f", given)], [GoldCall("f", wanted)], {"f": TOOL})
+    assert match.matched == matched
+    assert [a.reason for a in match.pairs[0].arguments] == reasons
+    assert match.reason == ("match" if matched else "wrong_calls")
+
+
+def test_the_verdict_can_be_read() -> None:
+    match = match_calls([ToolCall("f", {"city": "Paris", "days": 1})], [GoldCall("f", {"city": "Paris"})], {"f": TOOL})
+    assert [str(a) for a in match.pairs[0].arguments] == [
+        "city: the value that is wanted",
+        "days: left out or given, it is the default [default_equals_omission]",
+    ]
+    assert match.rules == ("default_equals_omission",)
+
+
+def test_references_and_recursion_in_a_schema() -> None:
+    node = {"type": "object", "properties": {"v": NUMBER, "next": {"$ref": "#/$defs/node"}}}
+    tool = Tool("f", "", {"type": "object", "properties": {"n": {"$ref": "#/$defs/node"}}, "$defs": {"node": node}})
+    gold = [GoldCall("f", {"n": {"v": 1, "next": {"v": 2}}})]
+    assert match_calls([ToolCall("f", {"n": {"next": {"v": 2.0}, "v": 1}})], gold, {"f": tool}).matched
+    assert not match_calls([ToolCall("f", {"n": {"next": {"v": 3}, "v": 1}})], gold, {"f": tool}).matched
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "equal"),
+    [
+        (5, 5.0, False),
+        (1, True, False),
+        ("a", "A", False),
+        ({"x": 1, "label": "b"}, {"label": "b", "x": 1}, True),
+        ({"x": 1}, {"x": 1, "on": False}, False),
+        ([1, [2]], [1, [2]], True),
+        ([1], [1, 1], False),
+        (OneOf((1, "x")), "x", True),
+        ({"x": OneOf((1,), True)}, {}, True),
+    ],
+)
+def test_exact_normalises_nothing(wanted: Any, given: Any, equal: bool) -> None:
+    assert verdict(wanted, given, {}, "exact").equal == equal
+
+
+def test_an_unknown_mode_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"unknown matching 'type'\. Did you mean typed\?"):
+        match_calls([], [], {}, "type")

@@ -1,0 +1,219 @@
+"""Refusals, questions and answers in three languages: valid, invalid and mixed ones."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlvr.errors import ConfigError
+from rlvr.rewards import wordlists
+from rlvr.rewards.words import KINDS, classify_words, detect_language, has_words, known_language, speaks
+
+REFUSE = [
+    "I'm sorry, I can't help with that.",
+    "I’m afraid I cannot do that.",
+    "Sorry, but I am unable to book flights.",
+    "Unable to comply: no tool covers this.",
+    "There is no function that can order food.",
+    "There isn't any tool here for sending e-mails.",
+    "None of the tools I have can do this.",
+    "I DON'T HAVE A TOOL FOR THAT.",
+    "My tools don't cover restaurant bookings.",
+    "That's outside of what I can do.",
+    "This request can't be fulfilled with the available functions.",
+    "Nothing in my toolset can translate text, sorry.",
+    "I have no way to check your bank balance.",
+    "I can't book a table, but I can look up the weather for you if that helps.",
+    "I don't have access to live prices. You might want to check the shop's website.",
+    "You'd like to order a pizza. Unfortunately, I can't do that with the tools I've been given.",
+    "I can’t do this without a booking tool.",
+    "Rất tiếc, tôi không thể đặt vé máy bay.",
+    "Xin lỗi, mình chưa hỗ trợ việc này.",
+    "Tôi không có công cụ nào để gọi đồ ăn.",
+    "Không có chức năng nào phù hợp với yêu cầu của bạn.",
+    "Việc này nằm ngoài khả năng của tôi, bạn có thể thử liên hệ nhà hàng.",
+    "Các công cụ hiện có không hỗ trợ đặt vé. Bạn cần tôi giúp gì khác không?",
+    "Hiện mình không đặt được bàn ở nhà hàng, nhưng mình có thể tra thời tiết giúp bạn.",
+    "Tiếc là mình không giúp được việc này.",
+    "I have tools for weather and hotels, but nothing for ordering food.",
+    "Mình rất muốn giúp nhưng không có công cụ phù hợp.",
+    "恐怕我沒有這方面的工具。",
+    "很抱歉，我無法完成這個請求。",
+    "抱歉，我沒有可以訂機票的工具。",
+    "不好意思，這超出了我的能力範圍。",
+    "目前的工具不支援寄送電子郵件。",
+    "我沒辦法幫您訂餐，但我可以查詢天氣。",
+    "對不起，這件事我做不到。您可以試試聯絡餐廳。",
+    "很抱歉，作为人工智能助手，我无法执行这样的任务。",
+    "目前没有可用的函数能完成这个请求。",
+]
+CLARIFY = [
+    "Which city do you mean?",
+    "Sure, I can help with that. What date would you like to fly?",
+    "Could you please tell me the recipient's address?",
+    "Please provide the order number.",
+    "I need a few more details: the date and the number of guests.",
+    "I can't book the flight until you tell me the date.",
+    "I don't have enough information. Please specify the city.",
+    "Before I book it, may I have your name?",
+    "The function requires a currency, which you haven't provided. Which one should I use?",
+    "Bạn muốn bay ngày nào?",
+    "Vui lòng cho tôi biết tên thành phố.",
+    "Mình cần thêm thông tin: bạn đi mấy người?",
+    "Bạn có thể cung cấp mã đơn hàng không?",
+    "Bạn chưa cho biết ngày khởi hành, xin cho mình biết nhé.",
+    "請問您要查詢哪一天的航班？",
+    "請提供您的訂單編號。",
+    "好的，我需要知道出發日期。",
+    "您還沒有說明城市，請告訴我。",
+    "当然可以，请问您想预订哪一天？",
+]
+ANSWER = [
+    "The capital of France is Paris.",
+    "It is 21 degrees in Hanoi.",
+    "Your flight is booked for 3 May at 9 am.",
+    "I can tell you that the museum opens at nine.",
+    "You cannot mix bleach and vinegar: it makes a poisonous gas.",
+    "No problem, your table is booked.",
+    "Paris has no beach, and still the summers are lovely.",
+    "You have no meetings tomorrow.",
+    "There are no flights on Sunday.",
+    "The order was placed; it can't be changed now.",
+    "Your total is 45 dollars. Is there anything else I can help with?",
+    "Bạn không có cuộc hẹn nào vào ngày mai.",
+    "Không có chuyến bay nào vào chủ nhật.",
+    "星期天沒有航班。",
+    "Thủ đô của Pháp là Paris.",
+    "Chuyến bay của bạn đã được đặt vào lúc 9 giờ sáng.",
+    "Ngày mai trời không mưa.",
+    "法國的首都是巴黎。",
+    "您的航班已經訂好了，早上九點起飛。",
+    "明天不會下雨，氣溫二十六度。",
+]
+MIXED = [
+    "I can't book it, but the capital of France is Paris.",
+    "I cannot look that up. The answer is 42.",
+    "I'm unable to check the weather; it is 21 degrees in Hanoi.",
+    "I don't have a tool for that. Paris was founded in the third century BC by the Parisii, a Celtic people. "
+    "It has been the seat of kings since the early Middle Ages.",
+    "The capital of France is Paris, a city of two million people. Sadly I can't book flights.",
+    "I can't do it, the capital of France is Paris.",
+    "Tôi không thể đặt vé, nhưng thủ đô của Pháp là Paris.",
+    "Mình không có công cụ nào để tra. Hà Nội hôm nay 24 độ, trời nhiều mây.",
+    "我無法訂票，但法國的首都是巴黎。",
+    "我没有这样的工具。不过，北京今天二十六度，晴天。",
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [(k, t) for k, ts in (("refuse", REFUSE), ("clarify", CLARIFY), ("answer", ANSWER), ("mixed", MIXED)) for t in ts],
+)
+def test_kinds(kind: str, text: str) -> None:
+    assert classify_words(text).kind == kind
+
+
+@pytest.mark.parametrize("text", REFUSE + MIXED)
+def test_typography_changes_nothing(text: str) -> None:
+    kind = classify_words(text).kind
+    for other in (text.replace("'", "’"), text.replace("’", "'"), text.upper(), f"  {text}\n", f"**{text}**"):
+        assert classify_words(other).kind == kind, other
+
+
+@pytest.mark.parametrize(
+    ("text", "lang"),
+    [
+        ("What's the weather in Hà Nội?", "en"),
+        ("Thời tiết ở New York hôm nay thế nào?", "vi"),
+        ("Không.", "vi"),
+        ("幫我查 New York 的天氣", "zh"),
+        ("我想听 Taylor Swift 的歌", "zh"),
+        ("Book a table at 鼎泰豐 for two, please", "en"),
+        ("", None),
+        ("42 + 7", None),
+        ("Paris", None),
+        ("東京の天気はどうですか", None),
+        ("오늘 날씨가 어때요", None),
+        ("Какая сегодня погода в Москве?", None),
+        ("Je voudrais savoir quel temps il fait demain", None),
+        ("¿Qué tiempo hace hoy en la ciudad de Madrid?", None),
+    ],
+)
+def test_languages(text: str, lang: str | None) -> None:
+    assert detect_language(text) == lang
+
+
+def test_a_short_text_may_stand_in_any_language_and_another_language_may_not() -> None:
+    assert speaks("Paris", "vi")
+    assert speaks("42", "zh")
+    assert speaks("Three hotels: Ritz Paris, Hilton Opera, Ibis Bastille, Hyatt Regency", "en")
+    assert not speaks("Je ne peux pas faire cela avec mes outils.", "en")
+    assert not speaks("申し訳ありませんが、できません。", "zh")
+    assert not speaks("Извините, я не могу этого сделать.", "en")
+    assert not speaks("asdf qwer zxcv uiop hjkl bnmw", "en")
+
+
+def test_language_codes() -> None:
+    assert [known_language(c) for c in ("en", "EN-us", "zh_Hant", "vi", "de", "", None)] == [
+        "en", "en", "zh", "vi", None, None, None,
+    ]  # fmt: skip
+
+
+def test_words_are_letters_or_digits_of_any_script() -> None:
+    assert [has_words(t) for t in ("", " \n", "?!…", "🙂", "好", "7", "a")] == [
+        False,
+        False,
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
+
+
+@given(st.text())
+def test_every_text_has_a_kind(text: str) -> None:
+    assert classify_words(text).kind in KINDS
+
+
+@pytest.mark.parametrize(
+    "piece", ["no ", "i don't ", "không ", "沒有", "a.", "tools ", "but ", "if you ", ", the is ", "1. "]
+)
+def test_hostile_length_takes_no_time(piece: str) -> None:
+    start = time.perf_counter()
+    classify_words(piece * (200_000 // len(piece)))
+    assert time.perf_counter() - start < 2.0
+
+
+def test_a_refusal_with_a_very_long_tail_is_none() -> None:
+    assert classify_words(REFUSE[0] + " Thank you. " * 1000).kind == "mixed"
+
+
+def test_real_replies_that_called_nothing() -> None:
+    path = Path(__file__).resolve().parents[3] / "shared" / "data" / "nocall_real.jsonl.gz"
+    if not path.is_file():
+        pytest.skip("the real replies in ../shared/data are not here")
+    kinds: Counter[str] = Counter()
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        replies = [json.loads(line)["reference_reply"] for line in file]
+    for reply in filter(None, replies):
+        kinds[classify_words(reply).kind] += 1
+    total = sum(kinds.values())
+    assert kinds["mixed"] / total < 0.02, "a real refusal seldom looks like an answer"
+    assert kinds["answer"] / total < 0.04, "nearly all of them ask or refuse"
+    assert kinds["refuse"] > 40
+    assert kinds["clarify"] > 120
+
+
+def test_a_broken_word_list_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "xx.yaml").write_text("refuse: 5\nreffuse: []\n", encoding="utf-8")
+    monkeypatch.setattr(wordlists, "__file__", str(tmp_path / "__init__.py"))
+    with pytest.raises(ConfigError, match=r"xx\.yaml: reffuse: unknown key\. Did you mean refuse\?"):
+        wordlists.word_list("xx")

@@ -1,0 +1,232 @@
+"""Tool descriptions of every kind become the same Tool; validation says what is wrong, and opens no connection."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from rlvr.errors import DataError
+from rlvr.tools import check_ground_truth, normalise_tool, normalise_tools, object_shape, property_schema, validate
+from rlvr.tools.type_names import schema_of
+from rlvr.types import GoldCall, OneOf, Tool
+
+SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "data" / "samples"
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+    "required": ["city"],
+}
+WEATHER = Tool("weather", "d", SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {"type": "function", "function": {"name": "weather", "description": "d", "parameters": SCHEMA}},
+        {"name": "weather", "description": "d", "parameters": SCHEMA},
+        {"name": "weather", "description": "d", "inputSchema": SCHEMA},
+        {"name": "weather", "description": "d", "input_schema": {"$schema": "http://json-schema.org/x", **SCHEMA}},
+        {
+            "name": "weather",
+            "description": "d",
+            "parameters": {"city": {"type": "str"}, "days": {"type": "int, optional"}},
+        },
+        {"name": "weather", "description": "d", "parameters": {**SCHEMA, "type": "dict"}, "required": None},
+        json.dumps({"name": "weather", "description": "d", "parameters": SCHEMA}),
+    ],
+    ids=["openai", "bare", "mcp", "mcp_snake", "xlam", "toolace", "json_string"],
+)
+def test_every_form_gives_the_same_tool(description: object) -> None:
+    tool = normalise_tool(description)
+    assert tool.name == "weather"
+    assert tool.description == "d"
+    assert tool.parameters == SCHEMA
+
+
+@pytest.mark.parametrize(
+    ("name", "schema"),
+    [
+        ("str", {"type": "string"}),
+        ("dict", {"type": "object"}),
+        ("float", {"type": "number"}),
+        ("tuple", {"type": "array"}),
+        ("any", {}),
+        ("Callable[[float], float]", {}),
+        ("set", {"type": "array", "uniqueItems": True}),
+        ("List[List[int]]", {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}}),
+        ("Dict[str, float]", {"type": "object", "additionalProperties": {"type": "number"}}),
+        ("Optional[int]", {"type": "integer"}),
+        ("int | None", {"anyOf": [{"type": "integer"}, {"type": "null"}]}),
+        ("Literal['a', 'b']", {"enum": ["a", "b"]}),
+        ("List[", {"type": "array"}),
+    ],
+)
+def test_type_names(name: str, schema: dict[str, object]) -> None:
+    assert schema_of(name) == schema
+
+
+def test_xlam_defaults_are_read_by_their_type() -> None:
+    spec = {
+        "n": {"type": "int, optional", "default": "5"},
+        "flag": {"type": "bool, optional", "default": "True"},
+        "s": {"type": "str", "default": "us"},
+        "needed": {"type": "str", "default": ""},
+        "odd": {"type": "int, optional", "default": "many"},
+    }
+    parameters = normalise_tool({"name": "f", "parameters": spec}).parameters
+    assert parameters["required"] == ["needed"]
+    assert {k: v.get("default") for k, v in parameters["properties"].items()} == {
+        "n": 5, "flag": True, "s": "us", "needed": None, "odd": None,
+    }  # fmt: skip
+
+
+def test_parameters_named_type_or_properties_are_arguments() -> None:
+    flat = normalise_tool({"name": "f", "parameters": {"type": {"type": "str"}, "properties": {"type": "str"}}})
+    assert sorted(flat.parameters["properties"]) == ["properties", "type"]
+    nested = normalise_tool({"name": "f", "parameters": {"type": "object", "properties": {"type": {"type": "string"}}}})
+    assert nested.parameters["properties"] == {"type": {"type": "string"}}
+
+
+def test_old_drafts_are_rewritten() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": {"type": "integer", "minimum": 0, "exclusiveMinimum": True, "required": True},
+            "b": {"type": "array", "items": [{"type": "string"}, {"type": "integer"}]},
+            "c": {"type": "string", "nullable": True},
+            "required": ["b"],
+        },
+    }
+    parameters = normalise_tool({"name": "f", "parameters": schema}).parameters
+    assert parameters["required"] == ["a", "b"]
+    assert parameters["properties"]["a"] == {"type": "integer", "exclusiveMinimum": 0}
+    assert parameters["properties"]["b"]["prefixItems"] == [{"type": "string"}, {"type": "integer"}]
+    assert parameters["properties"]["c"]["type"] == ["string", "null"]
+
+
+def test_the_input_is_not_changed() -> None:
+    raw = {"name": "f", "parameters": {"type": "dict", "properties": {"x": {"type": "float"}}, "required": None}}
+    before = json.dumps(raw)
+    normalise_tool(raw)
+    assert json.dumps(raw) == before
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("[{", "not valid JSON"),
+        ("5", "must be a list"),
+        ({"name": "f"}, "must be a list"),
+        ([5], "must be an object"),
+        ([{"description": "x"}], "has no name"),
+        ([{"name": "f"}, {"name": "f"}], "two tools are named 'f'"),
+        ([{"name": "f", "parameters": 3}], "parameters must be an object"),
+        ([{"name": "f", "parameters": {"type": "object", "properties": {"x": {"minimum": "a"}}}}], "must be a number"),
+        ([{"name": "f", "parameters": {"type": "object", "properties": {"x": {"enum": "a"}}}}], "must be a list"),
+        ([{"name": "f", "parameters": {"type": "object", "$ref": "https://example.org/x"}}], "outside the schema"),
+        ([{"name": "f", "parameters": {"type": "object", "$ref": "#/$defs/none"}}], "points at nothing"),
+        ([{"name": "f", "parameters": {"type": "object", "$ref": "#"}}], "points at itself"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_place(value: object, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        normalise_tools(value, "rows.jsonl:7")
+    assert str(caught.value).startswith("rows.jsonl:7")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problems"),
+    [
+        ({"city": "Paris"}, []),
+        ({"city": "Paris", "days": 3}, []),
+        ({}, ["city: missing"]),
+        ({"city": "Paris", "days": "x"}, ["days: 'x' is not of type 'integer'"]),
+        ({"city": "Paris", "days": 5.0}, ["days: 5.0 is not of type 'integer'"]),
+        ({"city": "Paris", "days": True}, ["days: True is not of type 'integer'"]),
+        ({"city": "Paris", "foo": 1}, ["foo: not in the schema"]),
+    ],
+)
+def test_validate_names_each_problem(arguments: dict[str, object], problems: list[str]) -> None:
+    assert validate(WEATHER, arguments) == problems
+
+
+def test_additional_properties_open_the_schema_only_where_it_says_so() -> None:
+    closed = Tool("f", "", {"type": "object", "properties": {}})
+    typed = Tool("f", "", {"type": "object", "properties": {}, "additionalProperties": {"type": "integer"}})
+    patterned = Tool("f", "", {"type": "object", "patternProperties": {"^x_": {}, "(": {}}})
+    assert validate(closed, {"a": 1}) == ["a: not in the schema"]
+    assert validate(typed, {"a": 1}) == []
+    assert validate(typed, {"a": "1"}) == ["a: '1' is not of type 'integer'"]
+    assert validate(patterned, {"x_a": 1, "b": 1}) == ["b: not in the schema"]
+
+
+def test_nested_problems_carry_their_path_and_stay_short() -> None:
+    tool = normalise_tool(
+        {"name": "f", "parameters": {"type": "object", "properties": {"l": {"type": "array", "items": SCHEMA}}}}
+    )
+    assert validate(tool, {"l": [{"city": "x"}, {}]}) == ["l[1].city: missing"]
+    assert all(len(p) < 200 for p in validate(tool, {"l": "x" * 100_000}))
+
+
+def test_hostile_arguments_and_patterns_do_not_raise() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"n": {"type": "number", "multipleOf": 0.5}, "p": {"type": "string", "pattern": r"\p{L}+"}},
+        "$defs": {"loop": {"anyOf": [{"$ref": "#/$defs/loop"}]}},
+    }
+    tool = normalise_tool({"name": "f", "parameters": schema})
+    assert validate(tool, {"p": "x"}) == []
+    assert len(validate(tool, {"n": 10**400})) <= 1
+    looped = normalise_tool(
+        {"name": "f", "parameters": {**schema, "properties": {"x": {"anyOf": [{"$ref": "#/$defs/loop"}]}}}}
+    )
+    assert validate(looped, {"x": 1}) == ["cannot be checked: RecursionError"]
+
+
+def test_no_connection_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a connection was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with pytest.raises(DataError, match="cannot be checked"):
+        normalise_tool({"name": "f", "parameters": {"type": "object", "properties": {"x": {"$ref": "http://a.b/c"}}}})
+    assert validate(Tool("f", "", {"$schema": "https://nowhere.invalid/s", **SCHEMA}), {"city": "x"}) == []
+
+
+def test_references_and_alternatives_are_resolved() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"$ref": "#/$defs/node"}},
+        "anyOf": [{"properties": {"b": {"type": "integer"}}, "required": ["b"]}, {"properties": {"c": {}}}],
+        "$defs": {
+            "node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}, "v": {"type": "number"}}}
+        },
+    }
+    tool = normalise_tool({"name": "f", "parameters": schema})
+    assert property_schema(tool, ["a", "next", "next", "v"]) == ({"type": "number"},)
+    assert set(object_shape(tool.parameters, tool.parameters).properties) == {"a", "b", "c"}
+    assert property_schema(tool, ["a", "unknown"]) == ({},)
+
+
+def test_check_ground_truth() -> None:
+    assert (
+        check_ground_truth([GoldCall("weather", {"city": OneOf(("Paris", 5)), "days": OneOf((), True)})], [WEATHER])
+        == []
+    )
+    problems = check_ground_truth([GoldCall("other", {}), GoldCall("weather", {"days": "2"})], {"weather": WEATHER})
+    assert problems[0] == "ground_truth[0] other: the tool is not offered (offered: weather)"
+    assert "ground_truth[1] weather: city: missing" in problems
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the shared data are not beside the checkout")
+def test_the_xlam_sample_reads_and_its_ten_known_bad_rows_are_found() -> None:
+    bad = 0
+    rows = [json.loads(line) for line in (SAMPLES / "xlam.jsonl").read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        calls = [GoldCall(a["name"], a["arguments"]) for a in json.loads(row["answers"])]
+        bad += bool(check_ground_truth(calls, normalise_tools(row["tools"], f"xlam:{row['id']}")))
+    assert (len(rows), bad) == (200, 10)
