@@ -39,7 +39,7 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RenderedPrompt:
-    """`token_ids` are those of `text` with nothing added; `reasoning_opened` says that it ends in an open reasoning tag."""
+    """`token_ids` are those of `text`, nothing added; `reasoning_opened`: it ends in an open reasoning tag."""
 
     text: str
     token_ids: tuple[int, ...]
@@ -57,7 +57,9 @@ def render(example: Example, tokenizer: Tokenizer, parser: str = "hermes") -> Re
         text = _with_system_prompt(example, tokenizer)
     for tool in example.tools:
         if not _stands_in(tool.name, text):
-            raise DataError(example.id, f"tool {tool.name!r} did not reach the rendered prompt. Check the chat template.")
+            raise DataError(
+                example.id, f"tool {tool.name!r} did not reach the rendered prompt. Check the chat template."
+            )
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     return RenderedPrompt(text, tuple(ids), text.rstrip().endswith("<think>"))
 
@@ -76,23 +78,45 @@ def takes_tools(tokenizer: Tokenizer) -> bool:
 
 def _with_template(example: Example, tokenizer: Tokenizer) -> str | None:
     if not example.tools:
-        return _apply_checked(example, tokenizer, _messages(example.messages), None)
+        return _apply_checked(example, tokenizer, _messages(example), None)
     if not tokenizer.chat_template or not takes_tools(tokenizer):
         return None
-    return _apply_checked(example, tokenizer, _messages(example.messages), [_openai(t) for t in example.tools])
+    return _apply_checked(example, tokenizer, _messages(example), [_openai(t) for t in example.tools])
 
 
 def _with_system_prompt(example: Example, tokenizer: Tokenizer) -> str:
     listed = "\n".join(json.dumps(_openai(t), ensure_ascii=False) for t in example.tools)
     system = HERMES_SYSTEM_PROMPT.format(tools=listed)
-    messages = _messages(example.messages)
+    messages = _messages(example)
     if messages and messages[0]["role"] == "system":
         system = f"{messages[0]['content']}\n\n{system}"
         messages = messages[1:]
     turns = [{"role": "system", "content": system}, *_as_text(messages)]
     if not tokenizer.chat_template:
         return _chatml(turns)
+    if not _takes_system(tokenizer):
+        turns = _into_first_user_turn(turns)
     return _apply_checked(example, tokenizer, turns, None)
+
+
+def _takes_system(tokenizer: Tokenizer) -> bool:
+    """Some templates refuse a system message (Gemma's), others leave it out."""
+    try:
+        return "probe" in _apply(
+            tokenizer, [{"role": "system", "content": "probe"}, {"role": "user", "content": "?"}], None
+        )
+    except Exception:  # a template may raise anything
+        return False
+
+
+def _into_first_user_turn(turns: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Put the system message in front of what the user says first."""
+    system, rest = turns[0]["content"], [dict(t) for t in turns[1:]]
+    for turn in rest:
+        if turn["role"] == "user":
+            turn["content"] = f"{system}\n\n{turn['content']}"
+            return rest
+    return [{"role": "user", "content": system}, *rest]
 
 
 def _as_text(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -132,22 +156,28 @@ def _openai(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": tool.to_json()}
 
 
-def _messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Messages as templates read them: a content that is text everywhere, arguments that are objects."""
+def _messages(example: Example) -> list[dict[str, Any]]:
+    """Messages as templates read them: a content that is text everywhere, arguments that are objects.
+
+    Raises `DataError` naming the example where an earlier turn's call is not a call.
+    """
     out = []
-    for message in messages:
+    for message in example.messages:
         copy = {**message, "content": message.get("content") or ""}
         if copy.get("tool_calls"):
-            copy["tool_calls"] = [_call(c) for c in copy["tool_calls"]]
+            copy["tool_calls"] = [_call(c, example.id) for c in copy["tool_calls"]]
         out.append(copy)
     return out
 
 
-def _call(call: Mapping[str, Any]) -> dict[str, Any]:
-    function = dict(call.get("function", call))
-    if isinstance(function.get("arguments"), str):
-        function["arguments"] = json.loads(function["arguments"])
-    return {"type": "function", "function": function}
+def _call(call: Any, where: str) -> dict[str, Any]:
+    try:
+        function = dict(call.get("function", call))
+        arguments = function.get("arguments") or {}
+        function["arguments"] = json.loads(arguments) if isinstance(arguments, str) else arguments
+        return {"type": "function", "function": {"name": str(function.pop("name")), **function}}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(where, f"a call in an earlier turn cannot be read ({error!r}): {call!r:.80}") from error
 
 
 def _stands_in(name: str, text: str) -> bool:

@@ -7,7 +7,7 @@ dataclasses, and nowhere else.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
@@ -27,14 +27,16 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}."]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: not valid UTF-8: {error.reason} at byte {error.start}."]) from error
     try:
-        loaded = yaml.load(text, Loader=_unique_key_loader())  # noqa: S506 (a SafeLoader)
+        loaded = yaml.load(text, Loader=_unique_key_loader())
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise ConfigError([f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}."]) from error
     if not isinstance(loaded, dict):
-        raise ConfigError([f"{path}: got {type(loaded).__name__}, expected keys and values."])
+        raise ConfigError([f"{path}: got {'nothing' if loaded is None else _kind(loaded)}, expected keys and values."])
     return loaded
 
 
@@ -42,14 +44,18 @@ def _unique_key_loader() -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """A SafeLoader that refuses a key given twice (YAML would silently keep the last) and reads 5e-7 as a number."""
+        """A SafeLoader that refuses a key given twice (YAML would keep the last) and reads 5e-7 as a number."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             seen: set[Any] = set()
             for key_node, _ in node.value:
                 key = self.construct_object(key_node, deep=True)
+                if not isinstance(key, Hashable):
+                    break  # the loader itself says what is wrong with it
                 if key in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"key {key!r} stands twice", key_node.start_mark
+                    )
                 seen.add(key)
             return super().construct_mapping(node, deep=deep)
 
@@ -73,7 +79,7 @@ def parse_scalar(text: str) -> Any:
     import yaml
 
     try:
-        return yaml.load(text, Loader=_unique_key_loader())  # noqa: S506 (a SafeLoader)
+        return yaml.load(text, Loader=_unique_key_loader())
     except yaml.YAMLError:
         return text
 
@@ -151,8 +157,8 @@ def _match(hint: Any, value: Any, where: str, key: str, problems: list[str]) -> 
         return value is None, None
     if origin in (tuple, list):
         return _match_sequence(hint, value, where, key, problems)
-    if origin in (dict, Mapping) or hint is dict or getattr(origin, "__name__", "") == "Mapping":
-        return isinstance(value, Mapping), dict(value) if isinstance(value, Mapping) else None
+    if hint is dict or origin in (dict, Mapping):
+        return _match_mapping(hint, value, where, key, problems)
     if hint is float:
         return isinstance(value, (int, float)) and not isinstance(value, bool), value
     if hint is int:
@@ -168,6 +174,16 @@ def _match_sequence(hint: Any, value: Any, where: str, key: str, problems: list[
     item = (get_args(hint) or (Any,))[0]
     items = [_convert(item, v, where, f"{key}[{i}]", problems) for i, v in enumerate(value)]
     return True, tuple(items) if get_origin(hint) is tuple else items
+
+
+def _match_mapping(hint: Any, value: Any, where: str, key: str, problems: list[str]) -> tuple[bool, Any]:
+    if not isinstance(value, Mapping):
+        return False, None
+    name, item = get_args(hint) or (Any, Any)
+    for k in value:
+        if not _match(name, k, where, key, problems)[0]:
+            problems.append(f"{where}: {key}: the key {k!r:.60} is not {describe(name)}.")
+    return True, {k: _convert(item, v, where, f"{key}.{k}", problems) for k, v in value.items()}
 
 
 def _is_words(hint: Any) -> bool:

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from rlvr.data.generator import LANGUAGES, SPLITS, GeneratorOptions, generate
+from rlvr.data.generator import LANGUAGES, GeneratorOptions, generate
 from rlvr.data.sources.jsonl import read_jsonl
 from rlvr.errors import DataError
 from rlvr.negatives import server_shuffle
@@ -51,8 +51,14 @@ class SourceOptions:
             raise ValueError("source builtin makes examples without end: give a count")
         if not 0 <= self.negatives <= 1:
             raise ValueError(f"negatives: got {self.negatives}, expected a share between 0 and 1")
+        for name, least in (("count", 1), ("skip", 0), ("repeat", 1), ("group_size", 1), ("max_tools", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name}: got {value}, expected at least {least}")
         _known("categories", self.categories, CATEGORIES)
         _known("languages", self.languages, LANGUAGES)
+        if self.source == "builtin":
+            _generator_options(self)
 
 
 def _known(name: str, given: Mapping[str, float] | None, known: Sequence[str]) -> None:
@@ -129,14 +135,18 @@ def _load(source: SourceOptions, root: Path) -> Iterator[Example]:
 
 
 def _builtin(source: SourceOptions) -> Iterator[Example]:
-    assert source.split in SPLITS and source.count is not None  # held by the recipe's types
-    options = GeneratorOptions(group_size=source.group_size)
-    for name in ("categories", "languages", "tools_offered"):
-        value = getattr(source, name)
-        if value:
-            options = replace(options, **{name: dict(value)})
-    made = generate(source.split, source.skip + source.count, source.seed, options)
+    assert source.count is not None  # held by SourceOptions
+    made = generate(source.split, source.skip + source.count, source.seed, _generator_options(source))
     yield from itertools.islice(made, source.skip, None)
+
+
+def _generator_options(source: SourceOptions) -> GeneratorOptions:
+    given: dict[str, Any] = {
+        name: dict(getattr(source, name))
+        for name in ("categories", "languages", "tools_offered")
+        if getattr(source, name) is not None
+    }
+    return GeneratorOptions(group_size=source.group_size, **given)
 
 
 def _with_negatives(rows: Sequence[Example], source: SourceOptions, turn: int) -> Iterator[Example]:
@@ -155,4 +165,6 @@ def _with_negatives(rows: Sequence[Example], source: SourceOptions, turn: int) -
 def _unique_ids(examples: Sequence[Example]) -> None:
     repeated = [i for i, n in Counter(e.id for e in examples).items() if n > 1]
     if repeated:
-        raise DataError(repeated[0], f"{len(repeated)} ids stand more than once in the mixture. Give sources other seeds.")
+        raise DataError(
+            repeated[0], f"{len(repeated)} ids stand more than once in the mixture. Give sources other seeds."
+        )

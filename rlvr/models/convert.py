@@ -90,5 +90,11 @@ def rewrite_tokenizer(folder: Path) -> None:
 
 
 def _mend(tokenizer: object) -> None:
-    for key, value in {"eos_token": EOS, "pad_token": EOS, "chat_template": CHAT_TEMPLATE, "padding_side": "left", "clean_up_tokenization_spaces": False}.items():
+    for key, value in {
+        "eos_token": EOS,
+        "pad_token": EOS,
+        "chat_template": CHAT_TEMPLATE,
+        "padding_side": "left",
+        "clean_up_tokenization_spaces": False,
+    }.items():
         setattr(tokenizer, key, value)

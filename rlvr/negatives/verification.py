@@ -18,7 +18,8 @@ SOME_WORDS = 0.2
 _WORD = re.compile(r"[a-z]+|[0-9]+|[\u4e00-\u9fff]")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _EMPTY = frozenset(
-    "a an the of for to in on by from with and or get find given this that is it its all any one user based function".split()
+    """a an the of for to in on by from with and or get find given this that is it its all any one user based
+    function""".split()  # noqa: SIM905 (words read better than a list of them)
 )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from transformers import TrainerCallback
 
+from rlvr.parsers import get_parser
 from rlvr.training.run_folder import COMPLETE, RunFolder, save_model
 
 SAMPLES_A_STEP = 8
@@ -67,9 +68,13 @@ class TimeLimitCallback(TrainerCallback):  # type: ignore[misc]
 class SampleCallback(TrainerCallback):  # type: ignore[misc]
     """Writes a table of sampled completions with every component's score, at every logged step."""
 
-    def __init__(self, folder: RunFolder, weights: Mapping[str, float]) -> None:
+    def __init__(
+        self, folder: RunFolder, weights: Mapping[str, float], rows: Sequence[Mapping[str, Any]], parser: str
+    ) -> None:
         self.folder = folder
         self.weights = dict(weights)
+        self.rows = {row["prompt"]: row for row in rows}
+        self.parser = get_parser(parser)
         self.trainer: Any = None
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -79,15 +84,20 @@ class SampleCallback(TrainerCallback):  # type: ignore[misc]
         total = len(logs["completion"])
         for index in range(0, total, max(1, total // SAMPLES_A_STEP)):
             scores = {name: _number(logs["rewards"][name][index]) for name in self.weights}
-            reward = sum(self.weights[n] * s for n, s in scores.items() if s is not None)
+            completion, row = logs["completion"][index], self.rows[logs["prompt"][index]]
+            parsed = self.parser.parse(completion, reasoning_opened=row["reasoning_opened"])
             self.folder.append(
                 self.folder.samples,
                 {
                     "step": state.global_step,
-                    "prompt": logs["prompt"][index],
-                    "completion": logs["completion"][index],
+                    "id": row["id"],
+                    "lang": row["lang"],
+                    "query": row["query"],
+                    "ground_truth": row["ground_truth"],
+                    "completion": completion,
+                    "outcome": str(parsed.outcome),
                     "scores": scores,
-                    "total": reward,
+                    "total": sum(self.weights[n] * s for n, s in scores.items() if s is not None),
                     "advantage": _number(logs["advantages"][index]),
                 },
             )

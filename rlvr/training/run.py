@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -18,7 +19,7 @@ from rlvr.rollouts import choose_backend
 from rlvr.training.dataset import Rendered, grpo_rows, render_all, shuffled_by_tools, warmup_rows
 from rlvr.training.precision import Precision, choose_precision
 from rlvr.training.recipe import Recipe
-from rlvr.training.run_folder import RunFolder, now, save_model, versions
+from rlvr.training.run_folder import RunFolder, now, save_model, versions, write_atomically
 
 
 def say(line: str) -> None:
@@ -96,10 +97,8 @@ def _prepare(recipe: Recipe, folder: RunFolder, source: str, backend: str) -> Jo
     model.config.use_cache = False
     rendered = _render(recipe.data, tokenizer, recipe)
     folder.record(precision=precision.name, rollout=backend, data=_counts(rendered))
-    with (folder.path / "data" / "train.jsonl").open("w", encoding="utf-8") as file:
-        import json
-
-        file.writelines(json.dumps(e.to_json(), ensure_ascii=False) + "\n" for e in rendered.examples)
+    lines = (json.dumps(e.to_json(), ensure_ascii=False) for e in rendered.examples)
+    write_atomically(folder.path / "data" / "train.jsonl", "".join(line + "\n" for line in lines))
     say(
         f"{recipe.name}: {len(rendered.examples)} examples ({rendered.dropped} dropped: prompt longer than "
         f"{recipe.data.max_prompt_tokens} tokens), {precision.name}, {torch.get_num_threads()} threads"
@@ -226,13 +225,15 @@ def _grpo_trainer(job: Job) -> Any:
     rewards = composition.reward_functions(parser=recipe.parser, eos_token_ids=eos)
     vllm = {"use_vllm": True, "vllm_mode": "colocate"} if job.backend == "vllm" else {}
     args = GRPOConfig(**{**_options(job), **vllm, "reward_weights": composition.weights()})
-    samples = SampleCallback(job.folder, {r.__name__: w for r, w in zip(rewards, composition.weights(), strict=True)})
+    rows = grpo_rows(job.rendered, job.tokenizer)
+    weights = {r.__name__: w for r, w in zip(rewards, composition.weights(), strict=True)}
+    samples = SampleCallback(job.folder, weights, rows, recipe.parser)
     shared = _shared(job)
     trainer = (SharedPrefixGRPOTrainer if shared else GRPOTrainer)(
         model=job.model,
         reward_funcs=rewards,
         args=args,
-        train_dataset=Dataset.from_list(grpo_rows(job.rendered, job.tokenizer)),
+        train_dataset=Dataset.from_list(rows),
         processing_class=job.tokenizer,
         optimizers=(_optimizer(job, args), None),
         callbacks=[*_callbacks(job, "reward"), samples],

@@ -17,6 +17,8 @@ import torch
 
 # A shared prefix shorter than this is not worth a second pass.
 MIN_PREFIX = 16
+# A row joins a bucket that is padded to at most this times its shortest row.
+MAX_PADDED = 1.4
 # Rows of logits held at once: (rows, vocabulary) floats.
 LOGIT_ROWS = 2048
 
@@ -74,21 +76,21 @@ def score_targets(model: Any, rows: list[Row], *, temperature: float = 1.0) -> T
     device = model.get_input_embeddings().weight.device
     groups = group_rows(rows)
     base, head = model.get_decoder(), model.get_output_embeddings()
-    cache, prefix_mask, prefix_lengths = _prefixes(base, rows, groups, device)
-    hidden, targets = _suffixes(base, rows, groups, cache, prefix_mask, prefix_lengths, device)
+    cache, prefix_mask = _prefixes(base, rows, groups, device)
+    hidden, targets = _suffixes(base, rows, groups, cache, prefix_mask, device)
     return _score(head, hidden, targets, temperature)
 
 
 def _prefixes(
     base: Any, rows: list[Row], groups: list[tuple[int, list[int]]], device: torch.device
-) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], torch.Tensor, list[int]]:
-    """Run each group's prefix once; return keys and values a layer (groups, heads, width, size), mask and lengths."""
+) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], torch.Tensor]:
+    """Run each group's prefix once; return keys and values a layer (groups, heads, width, size), and the mask."""
     from transformers import DynamicCache
 
     lengths = [length for length, _ in groups]
     width = max(lengths)
     if width == 0:
-        return [], torch.zeros(len(groups), 0, dtype=torch.long, device=device), lengths
+        return [], torch.zeros(len(groups), 0, dtype=torch.long, device=device)
     ids = torch.zeros(len(groups), width, dtype=torch.long)
     mask = torch.zeros(len(groups), width, dtype=torch.long)
     for g, (length, members) in enumerate(groups):
@@ -99,7 +101,7 @@ def _prefixes(
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     cache = DynamicCache()
     base(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
-    return [(layer.keys, layer.values) for layer in cache.layers], mask, lengths
+    return [(layer.keys, layer.values) for layer in cache.layers], mask
 
 
 def _suffixes(
@@ -108,22 +110,57 @@ def _suffixes(
     groups: list[tuple[int, list[int]]],
     cache: list[tuple[torch.Tensor, torch.Tensor]],
     prefix_mask: torch.Tensor,
-    prefix_lengths: list[int],
     device: torch.device,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Run what is left of every row; return the hidden states that predict targets (targets, size), and the targets."""
+    owner = [g for g, (_, members) in enumerate(groups) for _ in members]
+    rest = [row.ids[groups[g][0] :] for g, row in zip(owner, rows, strict=True)]
+    states: dict[int, torch.Tensor] = {}
+    for bucket in buckets([len(r) for r in rest]):
+        members = [owner[i] for i in bucket]
+        starts = [groups[g][0] for g in members]
+        out = _one_bucket(base, [rest[i] for i in bucket], members, starts, cache, prefix_mask, device)
+        for place, i in enumerate(bucket):
+            first = rows[i].start - groups[owner[i]][0]
+            states[i] = out[place, first - 1 : len(rest[i]) - 1]
+    targets = [t for row in rows for t in row.ids[row.start :]]
+    return torch.cat([states[i] for i in range(len(rows))]), torch.tensor(targets, device=device)
+
+
+def buckets(lengths: list[int]) -> list[list[int]]:
+    """Split rows by length, so that little of a padded batch is padding: (row indices, shortest first).
+
+    >>> buckets([10, 90, 12, 11, 95])
+    [[0, 3, 2], [1, 4]]
+    """
+    out: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if out and lengths[index] <= MAX_PADDED * lengths[out[-1][0]]:
+            out[-1].append(index)
+        else:
+            out.append([index])
+    return out
+
+
+def _one_bucket(
+    base: Any,
+    rest: list[tuple[int, ...]],
+    owner: list[int],
+    starts: list[int],
+    cache: list[tuple[torch.Tensor, torch.Tensor]],
+    prefix_mask: torch.Tensor,
+    device: torch.device,
+) -> torch.Tensor:
+    """Hidden states (rows, width, size) of rows of nearly one length, on top of their groups' prefixes."""
     from transformers import DynamicCache
 
-    owner = [g for g, (_, members) in enumerate(groups) for _ in members]
-    rest = [rows[i].ids[prefix_lengths[g] :] for g, i in zip(owner, range(len(rows)), strict=True)]
     width = max(len(r) for r in rest)
-    ids = torch.zeros(len(rows), width, dtype=torch.long)
-    mask = torch.zeros(len(rows), width, dtype=torch.long)
-    positions = torch.zeros(len(rows), width, dtype=torch.long)
+    ids = torch.zeros(len(rest), width, dtype=torch.long)
+    mask = torch.zeros(len(rest), width, dtype=torch.long)
     for i, tokens in enumerate(rest):
         ids[i, : len(tokens)] = torch.tensor(tokens)
         mask[i, : len(tokens)] = 1
-        positions[i] = torch.arange(width) + prefix_lengths[owner[i]]
+    positions = torch.arange(width) + torch.tensor(starts).unsqueeze(1)
     index = torch.tensor(owner, device=device)
     expanded = DynamicCache()
     for number, (keys, values) in enumerate(cache):
@@ -135,14 +172,9 @@ def _suffixes(
         position_ids=positions.to(device),
         past_key_values=expanded,
         use_cache=True,
-    ).last_hidden_state  # (rows, width, size)
-    places, targets = [], []
-    for i, row in enumerate(rows):
-        first = row.start - prefix_lengths[owner[i]]
-        places += [i * width + p - 1 for p in range(first, len(rest[i]))]
-        targets += rest[i][first:]
-    hidden = out.reshape(-1, out.size(-1)).index_select(0, torch.tensor(places, device=device))
-    return hidden, torch.tensor(targets, device=device)
+    )
+    hidden: torch.Tensor = out.last_hidden_state
+    return hidden
 
 
 def _score(head: Any, hidden: torch.Tensor, targets: torch.Tensor, temperature: float) -> TargetScores:

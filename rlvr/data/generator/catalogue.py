@@ -88,7 +88,9 @@ def _texts(values: Any) -> Any:
     return tuple(str(v) for v in values)
 
 
-def _tool(entry: Mapping[str, Any], content: Mapping[str, Any], where: str, problems: list[str]) -> CatalogueTool | None:
+def _tool(
+    entry: Mapping[str, Any], content: Mapping[str, Any], where: str, problems: list[str]
+) -> CatalogueTool | None:
     before = len(problems)
     for key in ("name", "description", "ability", "parameters", "templates", "split"):
         if key not in entry:
@@ -119,7 +121,7 @@ def _tool(entry: Mapping[str, Any], content: Mapping[str, Any], where: str, prob
 
 
 def check_tool(tool: CatalogueTool) -> list[str]:
-    """What is wrong with a catalogue entry: too few templates, unknown placeholders, a required argument not asked for."""
+    """What is wrong with an entry: too few templates, unknown placeholders, a required argument not asked for."""
     problems = []
     if tool.split not in SPLITS:
         problems.append(f"split: got {tool.split!r}, expected train or heldout")

@@ -11,7 +11,7 @@ import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from rlvr.data.generator.catalogue import CatalogueTool, load_catalogue
 from rlvr.data.generator.values import sample_arguments
@@ -20,13 +20,21 @@ from rlvr.negatives import ToolSet, action_mismatch, domain_mismatch, server_shu
 from rlvr.types import Example, GoldCall, Tool
 
 K = TypeVar("K")
+_Part: TypeAlias = tuple[str, dict[str, Any]]  # a query, and the arguments that it asks for
 
+# Which categories a list of one tool, and of several, can serve.
+FOR_ONE = ("simple", "parallel")
+FOR_MANY = ("multiple", "parallel_multiple")
+MOST_TOOLS = 16
 NEGATIVE_KINDS = {"domain_mismatch": 0.35, "action_mismatch": 0.35, "server_shuffle": 0.3}
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratorOptions:
-    """Shares are relative weights. `group_size` examples share one list of tools."""
+    """Shares are relative weights. `group_size` examples share one list of tools.
+
+    Raises `ValueError` on shares that no example could be drawn with.
+    """
 
     languages: Mapping[str, float] = field(default_factory=lambda: {"en": 0.5, "vi": 0.25, "zh": 0.25})
     categories: Mapping[str, float] = field(
@@ -42,10 +50,20 @@ class GeneratorOptions:
     negatives: Mapping[str, float] = field(default_factory=lambda: dict(NEGATIVE_KINDS))
     group_size: int = 6
 
-
-# Which categories a list of one tool, and of several, can serve.
-FOR_ONE = ("simple", "parallel")
-FOR_MANY = ("multiple", "parallel_multiple")
+    def __post_init__(self) -> None:
+        for name in ("languages", "categories", "tools_offered", "negatives"):
+            shares = getattr(self, name)
+            if not any(shares.values()) or not all(0 <= share < float("inf") for share in shares.values()):
+                raise ValueError(f"{name}: got {dict(shares)}, expected shares from 0 up, one at least above 0")
+        unserved = sorted(set(self.categories) - {*FOR_ONE, *FOR_MANY, "irrelevance"})
+        if unserved:
+            raise ValueError(f"categories: {', '.join(unserved)} is not made by the generator")
+        if not all(1 <= size <= MOST_TOOLS for size in self.tools_offered):
+            raise ValueError(f"tools_offered: got {dict(self.tools_offered)}, expected sizes from 1 to {MOST_TOOLS}")
+        if not _sizes(self):
+            raise ValueError(
+                "tools_offered: no size fits the categories (one tool: simple, parallel; more: the others)"
+            )
 
 
 def generate(split: str, count: int, seed: int, options: GeneratorOptions | None = None) -> Iterator[Example]:
@@ -69,7 +87,7 @@ def _group(split: str, seed: int, g: int, options: GeneratorOptions) -> Iterator
 
 
 def _category(rng: random.Random, options: GeneratorOptions, size: int) -> str:
-    """The share of irrelevance is kept whatever is offered; the others are drawn among those that the size can serve."""
+    """The share of irrelevance is kept whatever is offered; the others are drawn among those that the size serves."""
     total, none = sum(options.categories.values()), options.categories.get("irrelevance", 0.0)
     if rng.random() * total < none:
         return "irrelevance"
@@ -79,9 +97,11 @@ def _category(rng: random.Random, options: GeneratorOptions, size: int) -> str:
 
 def _sizes(options: GeneratorOptions) -> dict[int, float]:
     """Leave out the sizes whose every category was given no share."""
-    fits = {n: FOR_ONE if n == 1 else FOR_MANY for n in options.tools_offered}
-    calling = {n: [c for c in fits[n] if c != "irrelevance" and options.categories.get(c, 0)] for n in fits}
-    return {n: w for n, w in options.tools_offered.items() if w and calling[n]}
+    wanted = {c for c, share in options.categories.items() if share}
+    sizes = {n: w for n, w in options.tools_offered.items() if w}
+    if wanted == {"irrelevance"}:
+        return sizes
+    return {n: w for n, w in sizes.items() if wanted & set(FOR_ONE if n == 1 else FOR_MANY)}
 
 
 def _offer(rng: random.Random, catalogue: Sequence[CatalogueTool], size: int) -> list[CatalogueTool]:
@@ -125,6 +145,7 @@ class _Maker:
         parts = [self._query(tool) for tool in wanted]
         if len(wanted) > 1 and parts[0][1] == parts[1][1] and wanted[0] is wanted[1]:
             parts[1] = self._query(wanted[1])  # the same call twice: draw again, once
+        parts = self._unlike(wanted, parts)
         query = parts[0][0]
         for text, _ in parts[1:]:
             query = join_queries(query, text, self.lang, self.split, self.rng)
@@ -138,11 +159,22 @@ class _Maker:
             "split": self.split,
         }
         messages = ({"role": "user", "content": query},)
-        return Example(
-            self.id, "builtin", category, messages, tuple(t.tool for t in offered), gold, "any", meta
-        )
+        return Example(self.id, "builtin", category, messages, tuple(t.tool for t in offered), gold, "any", meta)
 
-    def _query(self, tool: CatalogueTool) -> tuple[str, dict[str, Any]]:
+    def _unlike(self, wanted: Sequence[CatalogueTool], parts: list[_Part]) -> list[_Part]:
+        """Ask for no call twice. Draws from a generator of its own, so that the examples after stay what they are."""
+        rng = random.Random(f"{self.id}/unlike")
+        out: list[_Part] = []
+        for tool, part in zip(wanted, parts, strict=True):
+            seen = [p[1] for w, p in zip(wanted, out, strict=False) if w is tool]
+            for _ in range(20):
+                if part[1] not in seen:
+                    break
+                part = sample_arguments(tool, rng.choice(tool.templates[self.lang]), self.lang, rng.randrange(2**32))
+            out.append(part)
+        return out
+
+    def _query(self, tool: CatalogueTool) -> _Part:
         template = self.rng.choice(tool.templates[self.lang])
         return sample_arguments(tool, template, self.lang, self.rng.randrange(2**32))
 

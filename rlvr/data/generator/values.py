@@ -43,7 +43,7 @@ def _draw_unlike(spec: Any, lang: str, rng: random.Random, taken: set[str]) -> t
 
 
 def draw(spec: Any, lang: str, rng: random.Random) -> tuple[Any, str]:
-    """Draw one value: what the call gets, and how the query says it. Raises `ValueError` on an unknown specification."""
+    """Draw one value: what the call gets, and how the query says it. Raises `ValueError` on an unknown kind."""
     if isinstance(spec, (list, tuple)):
         entry = rng.choice(spec)
         return entry["value"], str(rng.choice(entry[lang]))
@@ -58,7 +58,8 @@ def draw(spec: Any, lang: str, rng: random.Random) -> tuple[Any, str]:
         integer = rng.randrange(low, high + 1, *(step or [1]))
         return integer, str(integer)
     if "numbers" in spec:
-        return _number(*spec["numbers"], rng)
+        low, high, decimals = spec["numbers"]
+        return _number(low, high, decimals, rng)
     if "items" in spec:
         return _list(spec, lang, rng)
     raise ValueError(f"unknown kind of values: {spec!r}")

@@ -1,4 +1,4 @@
-"""The words around a query and behind it: joiners, refusals, reasoning, preambles. All of them are data (`words.yaml`)."""
+"""The words around a query and behind it: joiners, refusals, reasoning, preambles. All are data (`words.yaml`)."""
 
 from __future__ import annotations
 
@@ -37,9 +37,13 @@ def refusal(lang: str, rng: random.Random, ability: str | None = None, topic: st
 
 def reasoning(lang: str, rng: random.Random, names: list[str], ability: str | None) -> str:
     """One or two sentences of reasoning; `names` is empty before a refusal."""
-    kind = ("reasoning" if names else "reasoning_refusal") if ability else ("plain_reasoning" if names else "plain_reasoning_refusal")
+    kind = ("reasoning" if names else "reasoning_refusal") if ability else _plain_reasoning(names)
     template = str(rng.choice(_in(load_words()[kind], lang)))
     return template.replace("{ability}", ability or "").replace("{names}", ", ".join(dict.fromkeys(names)))
+
+
+def _plain_reasoning(names: list[str]) -> str:
+    return "plain_reasoning" if names else "plain_reasoning_refusal"
 
 
 def preamble(lang: str, rng: random.Random) -> str:

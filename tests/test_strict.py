@@ -1,0 +1,156 @@
+"""Strict configuration: every mistake at once, with what was got, what is expected and what was perhaps meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from rlvr.errors import ConfigError
+from rlvr.strict import build, describe, parse_scalar, read_yaml
+
+
+class Kind(Enum):
+    A = "a"
+
+
+@dataclass(frozen=True)
+class Inner:
+    size: int = 1
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.share > 1:
+            raise ValueError(f"share: got {self.share}, expected at most 1")
+
+
+@dataclass(frozen=True)
+class Outer:
+    name: str
+    mode: Literal["fast", "slow"] = "fast"
+    inner: Inner = field(default_factory=Inner)
+    parts: tuple[Inner, ...] = ()
+    names: list[str] | None = None
+    shares: Mapping[str, float] | None = None
+    free: Mapping[str, Any] = field(default_factory=dict)
+    plain: dict = field(default_factory=dict)  # type: ignore[type-arg]
+    kind: Kind | None = None
+    on: bool = False
+    maybe: Inner | None = None
+
+    def __post_init__(self) -> None:
+        if self.name == "bad":
+            raise ValueError("name: must not be bad")
+
+
+def problems_of(mapping: Any) -> list[str]:
+    problems: list[str] = []
+    assert build(Outer, mapping, where="f.yaml", problems=problems) is None
+    return problems
+
+
+def test_a_right_mapping_becomes_the_dataclass() -> None:
+    problems: list[str] = []
+    mapping = {
+        "name": "x",
+        "mode": "slow",
+        "inner": {"size": 2},
+        "parts": [{"share": 1}, {}],
+        "names": ["a"],
+        "shares": {"en": 1, "vi": 0.5},
+        "free": {"deep": {"er": [1]}},
+        "plain": {1: 2},
+        "on": True,
+        "maybe": {"size": 3},
+    }
+    built = build(Outer, mapping, where="f.yaml", problems=problems)
+    assert problems == []
+    assert built == Outer(
+        "x", "slow", Inner(2), (Inner(share=1), Inner()), ["a"], {"en": 1, "vi": 0.5}, {"deep": {"er": [1]}}, {1: 2},
+        None, True, Inner(3),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mapping", "wanted"),
+    [
+        ({"nam": "x"}, ["nam: unknown key. Did you mean name?", "name: missing, expected text."]),
+        ({"name": 3}, ["name: got 3, expected text."]),
+        ({"name": "x", "mode": "fats"}, ["mode: got 'fats', expected one of fast, slow. Did you mean fast?"]),
+        ({"name": "x", "inner": {"sise": 1}}, ["inner.sise: unknown key. Did you mean size?"]),
+        ({"name": "x", "inner": {"size": 1.5}}, ["inner.size: got 1.5, expected an integer."]),
+        ({"name": "x", "inner": {"size": True}}, ["inner.size: got True, expected an integer."]),
+        ({"name": "x", "inner": {"share": "much"}}, ["inner.share: got 'much', expected a number."]),
+        ({"name": "x", "inner": {"share": 2}}, ["inner: share: got 2, expected at most 1"]),
+        ({"name": "x", "inner": [1]}, ["inner: got a list, expected keys and values."]),
+        ({"name": "x", "parts": [{"sise": 1}, {"size": "a"}]},
+         ["parts[0].sise: unknown key. Did you mean size?", "parts[1].size: got 'a', expected an integer."]),
+        ({"name": "x", "parts": {"size": 1}}, ["parts: got keys and values, expected a list of keys and values."]),
+        ({"name": "x", "names": "a"}, ["names: got 'a', expected a list of text or null."]),
+        ({"name": "x", "shares": {"en": "much"}}, ["shares.en: got 'much', expected a number."]),
+        ({"name": "x", "shares": {1: 0.5}}, ["shares: the key 1 is not text."]),
+        ({"name": "x", "shares": 3}, ["shares: got 3, expected keys and values or null."]),
+        ({"name": "x", "on": 1}, ["on: got 1, expected true or false."]),
+        ({"name": "x", "maybe": {"sise": 1}}, ["maybe.sise: unknown key. Did you mean size?"]),
+        ({"name": "bad"}, ["name: must not be bad"]),
+        ([], ["the whole: got a list, expected keys and values."]),
+    ],
+)  # fmt: skip
+def test_every_mistake_is_told(mapping: Any, wanted: list[str]) -> None:
+    assert problems_of(mapping) == [f"f.yaml: {line}" for line in wanted]
+
+
+def test_all_mistakes_of_a_file_come_at_once() -> None:
+    assert len(problems_of({"nam": 1, "mode": 1, "inner": {"size": "a", "sise": 2}, "on": "yes"})) == 6
+
+
+def write(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "f.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_yaml_reads_numbers_as_people_write_them(tmp_path: Path) -> None:
+    assert read_yaml(write(tmp_path, "a: 5e-7\nb: 1E6\nc: 2\nd: 5e\n")) == {"a": 5e-7, "b": 1e6, "c": 2, "d": "5e"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\na: 2\n", r"f\.yaml:2: not valid YAML: key 'a' stands twice"),
+        ("a: [1\n", r"f\.yaml:\d: not valid YAML"),
+        ("- 1\n", "got a list, expected keys and values"),
+        ("", "got nothing, expected keys and values"),
+        ("just words", "got 'just words', expected keys and values"),
+        ("? [a]\n: 1\n", "unhashable"),
+        (b"a: \xff\xfe", "not valid"),
+        ("a: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
+    ],
+)
+def test_a_broken_file_is_told(tmp_path: Path, text: str | bytes, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_yaml(write(tmp_path, text))
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file"):
+        read_yaml(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("5e-7", 5e-7), ("true", True), ("[1, 2]", [1, 2]), ("auto", "auto"), ("", None), ("[1", "[1"), ("null", None)],
+)  # fmt: skip
+def test_scalars(text: str, value: Any) -> None:
+    assert parse_scalar(text) == value
+
+
+def test_types_in_words() -> None:
+    assert describe(tuple[int, ...]) == "a list of an integer"
+    assert describe(Mapping[str, int]) == "keys and values"
+    assert describe(Kind | None) == "Kind or null"
+    assert describe(dict) == "a mapping"

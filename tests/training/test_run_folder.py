@@ -1,0 +1,102 @@
+"""What survives a crash: half-written checkpoints are never resumed from, files are whole, a full disk is one clear error."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+
+from rlvr.errors import RunError, UsageError
+from rlvr.training.run_folder import COMPLETE, RunFolder, save_model, write_atomically
+
+RECIPE = {"kind": "warmup", "name": "w", "seed": 1}
+
+
+def checkpoint(folder: RunFolder, step: int, *, complete: bool) -> Path:
+    path = folder.checkpoints / f"checkpoint-{step}"
+    path.mkdir(parents=True)
+    (path / "model.safetensors").write_bytes(b"x")
+    if complete:
+        (path / COMPLETE).write_text("")
+    return path
+
+
+def opened(tmp_path: Path) -> RunFolder:
+    folder = RunFolder(tmp_path / "run")
+    folder.open(RECIPE, resume=False)
+    folder.record(stage="w")
+    return folder
+
+
+def test_a_half_written_checkpoint_is_passed_over_and_removed(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    good = checkpoint(folder, 10, complete=True)
+    broken = checkpoint(folder, 20, complete=False)
+    assert folder.last_checkpoint() == good
+    assert folder.drop_incomplete() == [broken]
+    assert not broken.exists()
+    assert good.exists()
+
+
+def test_checkpoints_are_ordered_by_number_not_by_name(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    checkpoint(folder, 9, complete=True)
+    assert folder.last_checkpoint() == checkpoint(folder, 10, complete=True) or folder.last_checkpoint().name == "checkpoint-10"
+
+
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    with pytest.raises(UsageError, match="holds a run already. Continue it with --resume"):
+        folder.open(RECIPE, resume=False)
+    folder.open(RECIPE, resume=True)
+
+
+def test_resuming_needs_a_run_and_the_same_recipe(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no run to resume"):
+        RunFolder(tmp_path / "none").open(RECIPE, resume=True)
+    folder = opened(tmp_path)
+    with pytest.raises(UsageError, match=r"another recipe \(seed differ\)"):
+        folder.open({**RECIPE, "seed": 2}, resume=True)
+    folder.open({**RECIPE, "max_minutes": 5}, resume=True)
+
+
+def test_lines_of_steps_that_will_be_done_again_are_dropped(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    for step in (1, 2, 3):
+        folder.append(folder.metrics, {"step": step, "loss": 1.0})
+    with folder.metrics.open("a") as file:
+        file.write('{"step": 4, "lo')  # killed while writing
+    folder.truncate_after(2)
+    assert [json.loads(x)["step"] for x in folder.metrics.read_text().splitlines()] == [1, 2]
+
+
+def test_a_full_disk_leaves_the_old_file_and_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("old")
+
+    def full(self: Path, *args: object, **kwargs: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(RunError, match="No space left on device"):
+        write_atomically(path, "new")
+    monkeypatch.undo()
+    assert path.read_text() == "old"
+
+
+def test_a_model_that_cannot_be_saved_leaves_the_old_one(tmp_path: Path) -> None:
+    class Full:
+        def save_pretrained(self, target: Path) -> None:
+            target.mkdir()
+            (target / "model.safetensors").write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    target = tmp_path / "final"
+    target.mkdir()
+    (target / "model.safetensors").write_bytes(b"whole")
+    with pytest.raises(RunError, match="Free space, then go on with --resume"):
+        save_model(Full(), Full(), target)
+    assert (target / "model.safetensors").read_bytes() == b"whole"
+    assert [p.name for p in tmp_path.iterdir()] == ["final"]
