@@ -52,7 +52,7 @@ def imported(file: Path) -> Iterator[tuple[str, int]]:
             continue
         for name in names:
             if name.split(".")[0] == "rlvr":
-                part = (name.split(".") + ["__init__"])[1]
+                part = [*name.split("."), "__init__"][1]
                 yield part if part in PLACE else "__init__", node.lineno
 
 

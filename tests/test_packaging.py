@@ -17,18 +17,9 @@ import rlvr
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 HEAVY = {"accelerate", "datasets", "gguf", "jinja2", "matplotlib", "peft", "torch", "transformers", "trl", "vllm"}
-CORE = ("errors", "types", "strict", "resources", "paths", "tools", "parsers", "rewards", "negatives", "data")
-    "errors",
-    "types",
-    "strict",
-    "resources",
-    "paths",
-    "tools",
-    "parsers",
-    "rewards",
-    "negatives",
-    "data",
-    "prompts",
+CORE = (
+    *("errors", "types", "strict", "resources", "paths", "tools"),
+    *("parsers", "rewards", "negatives", "data", "prompts"),
 )
 CORE_FILES = sorted(
     path

@@ -93,3 +93,18 @@ def test_a_composition_loads_at_each_of_its_stages(path: Path) -> None:
     for stage in stages:
         assert load_composition(path, stage=stage).name == path.stem
         assert load_composition(path.stem, stage=stage) == load_composition(path, stage=stage)
+
+
+def test_the_readme_explains_every_key_and_lists_every_recipe() -> None:
+    from dataclasses import fields
+
+    from rlvr.data.mixture import DataOptions, SourceOptions
+    from rlvr.data.targets import TargetOptions
+    from rlvr.training.recipe import GOVERNED, Recipe, SelectionOptions
+
+    text = (ROOT / "recipes" / "README.md").read_text(encoding="utf-8")
+    for options in (Recipe, DataOptions, SourceOptions, TargetOptions, SelectionOptions):
+        missing = [f.name for f in fields(options) if f"`{f.name}`" not in text]
+        assert not missing, f"{options.__name__}: {missing}"
+    assert not [key for key in GOVERNED if f"`{key}`" not in text]
+    assert not [path for path in RECIPES if f"| `{_name(path)}` |" not in text]

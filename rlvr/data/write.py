@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from rlvr.errors import RunError, UsageError
@@ -32,7 +33,8 @@ def write_jsonl(examples: Iterable[Example], path: str | Path, *, force: bool = 
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror}). What was there before is unharmed.") from error
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):  # it may never have been
+            scratch.unlink()
     return count
 
 

@@ -7,6 +7,7 @@ cannot be saved: its state is copied into a fresh model of the same configuratio
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 EOS = "<|im_end|>"
 
@@ -89,12 +90,9 @@ def rewrite_tokenizer(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _mend(tokenizer: object) -> None:
-    for key, value in {
-        "eos_token": EOS,
-        "pad_token": EOS,
-        "chat_template": CHAT_TEMPLATE,
-        "padding_side": "left",
-        "clean_up_tokenization_spaces": False,
-    }.items():
-        setattr(tokenizer, key, value)
+def _mend(tokenizer: Any) -> None:
+    tokenizer.eos_token = tokenizer.pad_token = EOS
+    tokenizer.chat_template = CHAT_TEMPLATE
+    for name, value in {"padding_side": "left", "clean_up_tokenization_spaces": False}.items():
+        setattr(tokenizer, name, value)
+        tokenizer.init_kwargs[name] = value  # an attribute alone would not be saved

@@ -34,7 +34,10 @@ class SelectionOptions:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """See `recipes/README.md` for each key. `trl` holds SFTConfig's (warm-up) or GRPOConfig's options, by their names."""
+    """See `recipes/README.md` for each key.
+
+    `train_last_layers` trains only that many of the model's layers, counted from the top, and the final norm: what lies
+    below, and the embeddings, cost a forward pass and no backward one (`null`: everything). `trl` holds SFTConfig's (warm-up) or GRPOConfig's options, by their names."""
 
     kind: Literal["warmup", "grpo"]
     name: str
@@ -49,6 +52,7 @@ class Recipe:
     precision: Literal["auto", "fp32", "bf16", "bf16-master"] = "auto"
     shared_prefix: Literal["auto", "on", "off"] = "auto"
     skip_zero_advantage: bool = True
+    train_last_layers: int | None = None
     selection: SelectionOptions | None = None
     max_minutes: float | None = None
     seed: int = 0

@@ -95,6 +95,8 @@ def _prepare(recipe: Recipe, folder: RunFolder, source: str, backend: str) -> Jo
     except (OSError, ValueError) as error:
         raise ModelError(f"{source}: cannot be loaded: {error}") from error
     model.config.use_cache = False
+    if recipe.train_last_layers is not None:
+        freeze_below(model, recipe.train_last_layers)
     rendered = _render(recipe.data, tokenizer, recipe)
     folder.record(precision=precision.name, rollout=backend, data=_counts(rendered))
     lines = (json.dumps(e.to_json(), ensure_ascii=False) for e in rendered.examples)
@@ -104,6 +106,16 @@ def _prepare(recipe: Recipe, folder: RunFolder, source: str, backend: str) -> Jo
         f"{recipe.data.max_prompt_tokens} tokens), {precision.name}, {torch.get_num_threads()} threads"
     )
     return Job(recipe, folder, precision, model, tokenizer, rendered, backend)
+
+
+def freeze_below(model: Any, layers: int) -> None:
+    """Leave only the last `layers` layers and the final norm trainable. Raises `ModelError` for a number that is too large."""
+    decoder = model.get_decoder()
+    if not 1 <= layers <= len(decoder.layers):
+        raise ModelError(f"train_last_layers: got {layers}, this model has {len(decoder.layers)} layers.")
+    model.requires_grad_(False)
+    for module in (*decoder.layers[-layers:], decoder.norm):
+        module.requires_grad_(True)
 
 
 def _render(data: DataOptions, tokenizer: Any, recipe: Recipe) -> Rendered:
@@ -168,7 +180,7 @@ def _optimizer(job: Job, args: Any) -> Any:
     from rlvr.training.master_weights import MasterWeightAdamW
 
     return MasterWeightAdamW(
-        job.model.parameters(),
+        [p for p in job.model.parameters() if p.requires_grad],
         lr=args.learning_rate,
         betas=(args.adam_beta1, args.adam_beta2),
         eps=args.adam_epsilon,

@@ -116,6 +116,7 @@ def test_light_commands_load_nothing_heavy(argv: list[str], tmp_path: Path) -> N
     row = {"completion": "No.", "tools": [tool], "ground_truth": [], "messages": [{"role": "user", "content": "?"}]}
     path.write_text(json.dumps(row))
     argv = [str(path) if a == "FILE" else a for a in argv]
-    code = f"import sys; from rlvr.cli import main; c = main({argv!r}); print(c, [m for m in {HEAVY!r} if m in sys.modules])"
+    loaded = f"[m for m in {HEAVY!r} if m in sys.modules]"
+    code = f"import sys; from rlvr.cli import main; code = main({argv!r}); print(code, {loaded})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 []"

@@ -16,7 +16,12 @@ CALL = '<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>'
 GOLD = [{"name": "add", "arguments": {"a": 1}}]
 ROWS: list[dict[str, Any]] = [
     {"completion": CALL, "tools": [TOOL], "ground_truth": GOLD},
-    {"completion": "I'm sorry, none of the tools can do that.", "tools": [TOOL], "ground_truth": [], "expects": "refuse"},
+    {
+        "completion": "I'm sorry, none of the tools can do that.",
+        "tools": [TOOL],
+        "ground_truth": [],
+        "expects": "refuse",
+    },
     {"completion": CALL.replace("1", "2"), "tools": json.dumps([TOOL]), "ground_truth": json.dumps(GOLD), "note": 1},
     {"completion": "<tool_call>{", "tools": [TOOL], "ground_truth": GOLD, "truncated": True},
 ]

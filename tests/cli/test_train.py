@@ -50,7 +50,19 @@ def test_a_recipe_is_run_in_its_folder(
 
 
 def test_overrides_model_and_resume(recipe: str, runs: list[dict[str, Any]]) -> None:
-    argv = ["train", recipe, "--set", "trl.learning_rate=2e-4", "--set", "seed=9", "--model", "1e3", "--out", "o", "--resume"]
+    argv = [
+        "train",
+        recipe,
+        "--set",
+        "trl.learning_rate=2e-4",
+        "--set",
+        "seed=9",
+        "--model",
+        "1e3",
+        "--out",
+        "o",
+        "--resume",
+    ]
     assert main(argv) == 0
     ran = runs[0]
     assert (ran["out"], ran["resume"]) == (Path("o"), True)
@@ -94,3 +106,22 @@ def test_ctrl_c_says_how_to_go_on(
 )
 def test_where_a_run_goes(recipe: str, out: str) -> None:
     assert default_out(recipe) == Path(out)
+
+
+@pytest.mark.slow
+def test_a_real_run_from_the_shell(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.yaml").write_text(
+        RECIPE.replace("count: 4", "count: 8") + "shared_prefix: 'off'\nprecision: fp32\n"
+    )
+    steps = ["--set", "trl.max_steps=2", "--set", "trl.per_device_train_batch_size=2"]
+    data = ["--set", "data.max_prompt_tokens=2000"]
+    argv = ["train", "my.yaml", "--model", str(tiny_model), *steps, *data]
+    assert main(argv) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "runs/my/final"
+    assert main(["models", "check", "runs/my/final"]) == 0
+    assert main(["data", "show", "runs/my/data/train.jsonl", "--n", "1"]) == 0
+    assert main(argv) == 2
+    assert "holds a run already. Continue it with --resume, or give another --out." in capsys.readouterr().err

@@ -148,7 +148,7 @@ class _Maker:
         parts = self._unlike(wanted, parts)
         query = parts[0][0]
         for text, _ in parts[1:]:
-            query = join_queries(query, text, self.lang, self.split, self.rng)
+            query = join_queries(query, text, self.lang, self.split, self.rng, len(parts))
         gold = tuple(GoldCall(t.name, arguments) for t, (_, arguments) in zip(wanted, parts, strict=True))
         first = wanted[0]
         meta = {

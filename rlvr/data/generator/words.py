@@ -18,10 +18,17 @@ def load_words() -> dict[str, Any]:
     return read_yaml(WORDS_FILE)
 
 
-def join_queries(first: str, second: str, lang: str, split: str, rng: random.Random) -> str:
-    """Put two requests into one message."""
-    joiner = str(rng.choice(load_words()["joiners"][split][lang]))
+def join_queries(first: str, second: str, lang: str, split: str, rng: random.Random, parts: int = 2) -> str:
+    """Put two requests into one message; `parts` is how many it will hold in the end."""
+    joiners = [str(j) for j in load_words()["joiners"][split][lang]]
+    joiner = rng.choice(joiners)
+    if parts > 2 and _counts(joiner, lang):
+        joiner = next(j for j in joiners if not _counts(j, lang))  # "two things" would be wrong; no further draw
     return joiner.replace("{a}", _closed(first, lang)).replace("{b}", _closed(second, lang))
+
+
+def _counts(joiner: str, lang: str) -> bool:
+    return any(words in joiner for words in load_words()["counting"][lang])
 
 
 def _closed(text: str, lang: str) -> str:

@@ -1,0 +1,228 @@
+"""Generated examples: seeded, right, answerable where they should be, and as mixed as asked."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rlvr.data.generator import LANGUAGES, SPLITS, GeneratorOptions, generate, load_catalogue
+from rlvr.rewards import classify_words, score
+from rlvr.tools import check_ground_truth
+from rlvr.types import CALLING_CATEGORIES, Example
+
+Made = Mapping[str, list[Example]]
+CATALOGUE = {t.name: t for t in load_catalogue()}
+both = pytest.mark.parametrize("split", SPLITS)
+
+
+def to_bytes(examples: Iterator[Example] | list[Example]) -> bytes:
+    return "".join(json.dumps(e.to_json(), ensure_ascii=False) + "\n" for e in examples).encode()
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(), split=st.sampled_from(SPLITS), count=st.integers(1, 40))
+def test_the_same_seed_gives_the_same_bytes(seed: int, split: str, count: int) -> None:
+    first = to_bytes(generate(split, count, seed))
+    assert first == to_bytes(generate(split, count, seed))
+    assert first != to_bytes(generate(split, count, seed + 1))
+    assert to_bytes(generate(split, count + 10, seed)).startswith(first)
+
+
+def test_it_does_not_touch_the_global_randomness() -> None:
+    import random
+
+    random.seed(1)
+    state = random.getstate()
+    list(generate("train", 20, 1))
+    assert random.getstate() == state
+
+
+@both
+def test_ids_are_unique_and_the_count_is_kept(made: Made, split: str) -> None:
+    assert len({e.id for e in made[split]}) == len(made[split]) == 1500
+    assert len({e.query for e in made[split]}) > 1400
+
+
+@both
+def test_every_ground_truth_validates(made: Made, split: str) -> None:
+    assert [(e.id, p) for e in made[split] for p in check_ground_truth(e.ground_truth, e.tools)] == []
+    assert all(bool(e.ground_truth) == (e.category in CALLING_CATEGORIES) for e in made[split])
+
+
+@both
+def test_a_split_uses_its_own_tools_only(made: Made, split: str) -> None:
+    assert {CATALOGUE[t.name].split for e in made[split] for t in e.tools} == {split}
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from leaves(inner)
+    else:
+        yield value
+
+
+def phrasings(spec: Any, value: Any, lang: str) -> list[str]:
+    """How a value of an enum or boolean may be said, by its specification."""
+    if isinstance(spec, (list, tuple)):
+        return [str(words) for entry in spec if entry["value"] == value for words in entry[lang]]
+    return phrasings(spec["items"], value, lang) if isinstance(spec, Mapping) and "items" in spec else []
+
+
+@both
+def test_every_value_stands_in_the_query(made: Made, split: str) -> None:
+    """A string or number as it is; an enum or boolean by one of its phrasings, or by the words of a template itself."""
+    checked = 0
+    for example in made[split]:
+        lang = str(example.lang)
+        for call in example.ground_truth:
+            tool = CATALOGUE[call.name]
+            fixed = [dict(t.fixed) for t in tool.templates[lang] if t.fixed]
+            for path, value in paths(call.arguments):
+                checked += 1
+                said = phrasings(tool.values.get(path, {}), value, lang)
+                implied = any(f.get(path) == value or f.get(path.split(".")[0]) == value for f in fixed)
+                implied |= any(value in list(leaves(f)) for f in fixed)
+                plain = str(value) in example.query
+                assert plain or implied or any(w in example.query for w in said), (example.query, path, value)
+                if not said and not implied:
+                    assert plain, (example.query, path, value)
+    assert checked > 1500
+
+
+def paths(arguments: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in arguments.items():
+        if isinstance(value, Mapping):
+            yield from paths(value, f"{before}{name}.")
+        elif isinstance(value, (list, tuple)):
+            yield from ((before + name, v) for v in value)
+        else:
+            yield before + name, value
+
+
+@both
+def test_no_placeholder_is_left(made: Made, split: str) -> None:
+    assert not [e.query for e in made[split] if "{" in e.query or "}" in e.query]
+    assert not [e.meta["reply"] for e in made[split] if "{" in e.meta.get("reply", "")]
+
+
+@both
+def test_no_call_is_asked_for_twice(made: Made, split: str) -> None:
+    for example in made[split]:
+        calls = [json.dumps(c.to_json(), sort_keys=True) for c in example.ground_truth]
+        assert len(set(calls)) == len(calls), example.query
+
+
+@both
+def test_categories_mean_what_they_say(made: Made, split: str) -> None:
+    for example in made[split]:
+        names = [c.name for c in example.ground_truth]
+        if example.category == "simple":
+            assert (len(names), len(example.tools)) == (1, 1)
+        elif example.category == "multiple":
+            assert len(names) == 1 < len(example.tools)
+        elif example.category == "parallel":
+            assert len(names) > 1 == len(set(names))
+        elif example.category == "parallel_multiple":
+            assert len(set(names)) == len(names) == 2
+        else:
+            assert example.category == "irrelevance"
+            assert not names
+
+
+@both
+def test_shares_are_near_what_is_asked(made: Made, split: str) -> None:
+    languages = Counter(e.lang for e in made[split])
+    assert set(languages) == set(LANGUAGES)
+    assert languages["en"] / 1500 == pytest.approx(0.5, abs=0.05)
+    categories = Counter(e.category for e in made[split])
+    assert set(categories) == {*CALLING_CATEGORIES, "irrelevance"}
+    assert categories["irrelevance"] / 1500 == pytest.approx(0.25, abs=0.05)
+
+
+@both
+def test_negatives_are_not_answerable(made: Made, split: str) -> None:
+    kinds: Counter[str] = Counter()
+    for example in made[split]:
+        negative = example.meta.get("negative")
+        assert bool(negative) == (example.category == "irrelevance")
+        if not negative:
+            continue
+        kinds[negative["kind"]] += 1
+        assert set(negative) == {"kind", "parent", "seed", "reason"}
+        assert example.expects == "refuse"
+        assert negative["parent"] in example.id
+        wanted = [t for t in CATALOGUE.values() if t.ability[str(example.lang)] == example.meta["ability"]]
+        assert wanted
+        assert not {t.name for t in wanted} & {t.name for t in example.tools}
+        if negative["kind"] == "action_mismatch":
+            assert {CATALOGUE[t.name].domain for t in example.tools} & {t.domain for t in wanted}
+        if negative["kind"] == "domain_mismatch":
+            assert CATALOGUE[example.tools[0].name].domain not in {t.domain for t in wanted} or len(example.tools) > 1
+    assert min(kinds[k] for k in ("domain_mismatch", "action_mismatch", "server_shuffle")) >= 30
+
+
+@both
+def test_refusals_refuse_in_the_language_of_the_query(made: Made, split: str) -> None:
+    replies = [(e.lang, e.meta["reply"]) for e in made[split] if "reply" in e.meta]
+    assert len(replies) > 300
+    assert len(set(replies)) > 200
+    assert [(lang, r) for lang, r in replies if classify_words(r, lang).kind != "refuse"] == []
+    assert [(lang, r) for lang, r in replies if classify_words(r, lang).lang != lang] == []
+
+
+def test_the_ground_truth_earns_the_most(made: Made) -> None:
+    """A canonical answer to every example is right, in both stages."""
+    from rlvr.parsers import get_parser
+
+    parser = get_parser("hermes")
+    for example in itertools.islice(made["train"], 0, None, 10):
+        calls = [c.canonical() for c in example.ground_truth]
+        text = parser.render(calls) if calls else str(example.meta["reply"])
+        for stage in ("stage1", "stage2"):
+            breakdown = score(
+                text,
+                tools=[t.to_json() for t in example.tools],
+                ground_truth=[c.to_json() for c in example.ground_truth],
+                expects=example.expects,
+                lang=example.lang,
+                stage=stage,
+            )
+            assert breakdown.right, breakdown.explain()
+            assert breakdown.efficiency == 0.1, breakdown.explain()
+
+
+@pytest.mark.parametrize("category", [*CALLING_CATEGORIES, "irrelevance"])
+def test_one_category_alone(category: str) -> None:
+    examples = list(generate("heldout", 30, 2, GeneratorOptions(categories={category: 1.0})))
+    assert {e.category for e in examples} == {category}
+
+
+def test_groups_share_their_tools() -> None:
+    examples = list(generate("train", 48, 4, GeneratorOptions(group_size=12)))
+    groups = itertools.groupby(examples, key=lambda e: e.id.split("/")[0].rsplit("-", 1)[0])
+    assert all(len({frozenset(t.name for t in e.tools) for e in group if e.ground_truth}) == 1 for _, group in groups)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"languages": {"en": 0.0}}, "languages: got"),
+        ({"languages": {}}, "languages: got"),
+        ({"categories": {"simple": -1.0, "parallel": 2.0}}, "categories: got"),
+        ({"categories": {"multi_turn": 1.0}}, "multi_turn is not made by the generator"),
+        ({"tools_offered": {0: 1.0}}, "expected sizes from 1 to 16"),
+        ({"tools_offered": {1: 1.0}, "categories": {"multiple": 1.0}}, "no size fits the categories"),
+        ({"negatives": {"domain_mismatch": float("nan")}}, "negatives: got"),
+    ],
+)
+def test_options_that_nothing_could_be_drawn_with(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GeneratorOptions(**options)

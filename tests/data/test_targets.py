@@ -1,0 +1,77 @@
+"""Warm-up targets: right completions, a stated share of them with words that stage 2 can save."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from rlvr.data.generator import generate
+from rlvr.data.targets import TargetOptions, target
+from rlvr.parsers import get_parser
+from rlvr.rewards import score
+from rlvr.types import Example
+
+EXAMPLES = list(generate("train", 600, 31))
+TEXTS = [target(e, "hermes", 1) for e in EXAMPLES]
+PARSED = [get_parser("hermes").parse(text) for text in TEXTS]
+
+
+def share(flags: list[bool]) -> float:
+    return sum(flags) / len(flags)
+
+
+@pytest.mark.parametrize("stage", ["stage1", "stage2"])
+def test_every_target_is_right(stage: str) -> None:
+    for example, text in zip(EXAMPLES[:200], TEXTS, strict=False):
+        breakdown = score(
+            text,
+            tools=[t.to_json() for t in example.tools],
+            ground_truth=[c.to_json() for c in example.ground_truth],
+            expects=example.expects,
+            lang=example.lang,
+            stage=stage,
+        )
+        assert breakdown.right, breakdown.explain()
+
+
+def test_a_third_to_a_half_carries_words_to_save() -> None:
+    wordy = [bool(p.reasoning) or bool(p.calls and p.text) for p in PARSED]
+    assert 0.3 <= share(wordy) <= 0.5
+    reasons = [bool(p.reasoning) for p in PARSED]
+    many = [r for e, r in zip(EXAMPLES, reasons, strict=True) if len(e.tools) > 1]
+    one = [r for e, r in zip(EXAMPLES, reasons, strict=True) if len(e.tools) == 1]
+    assert share(many) == pytest.approx(0.75, abs=0.08)
+    assert share(one) == pytest.approx(0.1, abs=0.05)
+    assert any(p.calls and p.text for p in PARSED)
+
+
+def test_options_rule_the_words() -> None:
+    none, every = TargetOptions(0.0, 0.0, 0.0), TargetOptions(1.0, 1.0, 0.0)
+    for example in EXAMPLES[:50]:
+        assert "<think>" not in target(example, "hermes", 1, none)
+        assert target(example, "hermes", 1, every).startswith("<think>\n")
+        before = target(example, "hermes", 1, TargetOptions(0.0, 0.0, 1.0))
+        alone = bool(example.ground_truth) and len(example.tools) == 1
+        assert (before != target(example, "hermes", 1, none)) is alone or not example.ground_truth
+
+
+def test_the_same_seed_gives_the_same_text() -> None:
+    assert [target(e, "hermes", 1) for e in EXAMPLES] == TEXTS
+    assert [target(e, "hermes", 2) for e in EXAMPLES] != TEXTS
+
+
+def test_a_refusal_is_the_reply_or_words_in_the_language() -> None:
+    negative = next(e for e in EXAMPLES if not e.ground_truth and e.lang == "vi")
+    none = TargetOptions(0.0, 0.0, 0.0)
+    assert target(negative, "hermes", 1, none) == negative.meta["reply"]
+    bare = Example("x", "s", "irrelevance", negative.messages, negative.tools, (), "refuse", {"lang": "vi"})
+    assert "không" in target(bare, "hermes", 1, none).lower()
+    unknown = dataclasses.replace(bare, meta={})
+    assert target(unknown, "hermes", 1, none).isascii()
+
+
+@pytest.mark.parametrize("name", ["reasoning_many", "reasoning_one", "preamble_one"])
+def test_a_share_is_between_0_and_1(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}: got 1.5, expected a share between 0 and 1"):
+        TargetOptions(**{name: 1.5})
