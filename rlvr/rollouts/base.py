@@ -29,7 +29,13 @@ class Generator(Protocol):
     tokenizer: Any
 
     def generate(
-        self, prompts: Sequence[RenderedPrompt], *, max_new_tokens: int, temperature: float = 0.0, seed: int = 0, n: int = 1
+        self,
+        prompts: Sequence[RenderedPrompt],
+        *,
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+        n: int = 1,
     ) -> list[list[Generation]]:
         """Return `n` completions for each prompt, in order. Temperature 0 is greedy."""
         ...

@@ -57,7 +57,13 @@ class TransformersGenerator:
         self.model = None
 
     def generate(
-        self, prompts: Sequence[RenderedPrompt], *, max_new_tokens: int, temperature: float = 0.0, seed: int = 0, n: int = 1
+        self,
+        prompts: Sequence[RenderedPrompt],
+        *,
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+        n: int = 1,
     ) -> list[list[Generation]]:
         import torch
 
@@ -69,7 +75,9 @@ class TransformersGenerator:
             longest = len(prompts[order[min(start + 63, len(order) - 1)]].token_ids) + max_new_tokens
             size = max(1, min(64, BATCH_TOKENS // (longest * n)))
             batch = order[start : start + size]
-            for index, generations in zip(batch, self._batch(prompts, batch, max_new_tokens, temperature, n), strict=True):
+            for index, generations in zip(
+                batch, self._batch(prompts, batch, max_new_tokens, temperature, n), strict=True
+            ):
                 out[index] = generations
             start += size
         return out
@@ -83,7 +91,7 @@ class TransformersGenerator:
         width = max(len(prompts[i].token_ids) for i in batch)
         ids = [[pad] * (width - len(prompts[i].token_ids)) + list(prompts[i].token_ids) for i in batch]
         mask = [[0] * (width - len(prompts[i].token_ids)) + [1] * len(prompts[i].token_ids) for i in batch]
-        sampling = {"do_sample": temperature > 0, "num_return_sequences": n}
+        sampling: dict[str, Any] = {"do_sample": temperature > 0, "num_return_sequences": n}
         if temperature > 0:
             sampling |= {"temperature": temperature, "top_k": 0, "top_p": 1.0}
         with torch.no_grad():

@@ -32,7 +32,9 @@ class VllmGenerator:
         if is_cpu():
             options = engine_options()
         try:
-            self.llm: Any = LLM(model=str(model), max_model_len=max_model_len, seed=seed, disable_log_stats=True, **options)
+            self.llm: Any = LLM(
+                model=str(model), max_model_len=max_model_len, seed=seed, disable_log_stats=True, **options
+            )
         except (OSError, ValueError) as error:
             raise ModelError(f"{model}: vLLM cannot load it: {error}") from error
 
@@ -47,7 +49,13 @@ class VllmGenerator:
         gc.collect()
 
     def generate(
-        self, prompts: Sequence[RenderedPrompt], *, max_new_tokens: int, temperature: float = 0.0, seed: int = 0, n: int = 1
+        self,
+        prompts: Sequence[RenderedPrompt],
+        *,
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+        n: int = 1,
     ) -> list[list[Generation]]:
         from vllm import SamplingParams
 

@@ -1,1 +1,1 @@
-"""Training in stages: a supervised warm-up, then GRPO for accuracy, then GRPO for brevity. Each stage is a run of its own."""
+"""Training in stages: a supervised warm-up, then GRPO for accuracy, then GRPO for brevity. A stage is a run."""

@@ -39,7 +39,8 @@ class LogCallback(TrainerCallback):  # type: ignore[misc]
         value = row.get(self.show)
         shown = f"{self.show} {value:.3f} · " if isinstance(value, float) else ""
         sys.stderr.write(
-            f"  step {state.global_step}/{state.max_steps} · {shown}{seconds / done:.1f} s/step · {_minutes(left)} left\n"
+            f"  step {state.global_step}/{state.max_steps} · {shown}{seconds / done:.1f} s/step"
+            f" · {_minutes(left)} left\n"
         )
         sys.stderr.flush()
 
@@ -104,23 +105,35 @@ class SampleCallback(TrainerCallback):  # type: ignore[misc]
 
 
 class SelectionCallback(TrainerCallback):  # type: ignore[misc]
-    """Keeps the best model by a strict score on held-out examples (a share between 0 and 1)."""
+    """Keeps the best model by a strict score on held-out examples (a share between 0 and 1).
 
-    def __init__(self, folder: RunFolder, every: int, score: Callable[[Any], tuple[float, int]], tokenizer: Any) -> None:
+    It looks every `every` steps and at the run's end, and goes on from the best that a resumed run had found.
+    """
+
+    def __init__(self, folder: RunFolder, every: int, score: Callable[[], tuple[float, int]], tokenizer: Any) -> None:
         self.folder, self.every, self.score, self.tokenizer = folder, every, score, tokenizer
-        self.best: tuple[float, int] | None = None
+        selected = folder.facts().get("selected") if (folder.final / "config.json").is_file() else None
+        self.best: float | None = selected["strict"] if selected else None
+        self.looked_at = -1
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        if state.global_step % self.every == 0 or state.global_step == state.max_steps:
+        if state.global_step % self.every == 0:
+            self.consider(model, state.global_step)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        if self.looked_at != state.global_step:
             self.consider(model, state.global_step)
 
     def consider(self, model: Any, step: int) -> None:
-        value, n = self.score(model)
-        better = self.best is None or value > self.best[0]
+        self.looked_at = step
+        value, n = self.score()
+        better = self.best is None or value > self.best
         self.folder.append(self.folder.metrics, {"step": step, "selection/strict": value, "selection/n": n})
-        sys.stderr.write(f"  step {step}: held-out strict score {value:.3f} (n {n}){' · best so far' if better else ''}\n")
+        best = " · best so far" if better else ""
+        sys.stderr.write(f"  step {step}: held-out strict score {value:.3f} (n {n}){best}
+")
         if better:
-            self.best = (value, step)
+            self.best = value
             save_model(model, self.tokenizer, self.folder.final)
             self.folder.record(selected={"step": step, "strict": value, "n": n})
 

@@ -42,9 +42,7 @@ def render_all(examples: Sequence[Example], tokenizer: Any, parser: str, max_pro
             f"every one of {len(examples)} prompts is longer than max_prompt_tokens = {max_prompt_tokens} "
             f"(the longest has {longest}). Raise data.max_prompt_tokens or choose shorter tools.",
         )
-    return Rendered(
-        tuple(e for e, _ in kept), tuple(p for _, p in kept), len(examples) - len(kept), longest
-    )
+    return Rendered(tuple(e for e, _ in kept), tuple(p for _, p in kept), len(examples) - len(kept), longest)
 
 
 def shuffled_by_tools(examples: Sequence[Example], seed: int) -> list[Example]:
@@ -58,7 +56,9 @@ def shuffled_by_tools(examples: Sequence[Example], seed: int) -> list[Example]:
     return [example for group in order for example in group]
 
 
-def warmup_rows(rendered: Rendered, tokenizer: Any, parser: str, options: TargetOptions, seed: int) -> list[dict[str, Any]]:
+def warmup_rows(
+    rendered: Rendered, tokenizer: Any, parser: str, options: TargetOptions, seed: int
+) -> list[dict[str, Any]]:
     """Rows for `SFTTrainer`: token ids, and a mask that is 1 on the completion (its end-of-sequence token included)."""
     rows = []
     for example, prompt in zip(rendered.examples, rendered.prompts, strict=True):

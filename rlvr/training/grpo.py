@@ -1,7 +1,7 @@
 """GRPO with TRL's `GRPOTrainer`, and two savings that leave its gradient as it is.
 
-A group's prompt is computed once (`shared_prefix`). Completions whose advantage is 0 are left out of the pass: without a
-KL term and with a loss that is normalised by the tokens of the whole generation (`dapo`), they add nothing.
+A group's prompt is computed once (`shared_prefix`). Completions whose advantage is 0 are left out of the pass: without
+a KL term and with a loss that is normalised by the tokens of the whole generation (`dapo`), they add nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class SharedPrefixGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     """`GRPOTrainer` that computes a group's prompt once and skips completions without advantage."""
 
     skip_zero_advantage = True
+    _buffered_inputs: list[dict[str, Any]]
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         before = self._buffered_inputs
@@ -32,7 +33,12 @@ class SharedPrefixGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return inputs
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
-        if self.skip_zero_advantage and self.beta == 0.0 and self.loss_type in NORMALISED_GLOBALLY and self.model.training:
+        if (
+            self.skip_zero_advantage
+            and self.beta == 0.0
+            and self.loss_type in NORMALISED_GLOBALLY
+            and self.model.training
+        ):
             keep = inputs["advantages"] != 0
             if not bool(keep.any()):
                 keep = torch.zeros_like(keep)
@@ -86,7 +92,7 @@ def regroup(batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for key, value in batches[0].items():
         if isinstance(value, torch.Tensor) and value.dim() > 0 and value.size(0) == sizes[0]:
             joined = torch.cat([b[key] for b in batches])[order.to(value.device)]
-            for batch, part in zip(out, joined.split(sizes), strict=True):
+            for batch, part in zip(out, torch.split(joined, sizes), strict=True):
                 batch[key] = part
     return out
 

@@ -1,8 +1,8 @@
 """bf16 weights with fp32 master copies, for CPUs that multiply bf16 fast.
 
-Plain bf16 weights lose small updates: a step of 1e-5 of a weight vanishes in 8 bits of mantissa. Here the optimizer keeps
-and updates an fp32 copy of every parameter, and writes it back rounded. A CUDA machine does not need this: it trains
-fp32 weights under bf16 autocast.
+Plain bf16 weights lose small updates: a step of 1e-5 of a weight vanishes in 8 bits of mantissa. Here the optimizer
+keeps and updates an fp32 copy of every parameter, and writes it back rounded. A CUDA machine does not need this: it
+trains fp32 weights under bf16 autocast.
 """
 
 from __future__ import annotations

@@ -37,7 +37,9 @@ class Recipe:
     """See `recipes/README.md` for each key.
 
     `train_last_layers` trains only that many of the model's layers, counted from the top, and the final norm: what lies
-    below, and the embeddings, cost a forward pass and no backward one (`null`: everything). `trl` holds SFTConfig's (warm-up) or GRPOConfig's options, by their names."""
+    below, and the embeddings, cost a forward pass and no backward one (`null`: everything is trained). `trl` holds
+    SFTConfig's (warm-up) or GRPOConfig's options, by their names.
+    """
 
     kind: Literal["warmup", "grpo"]
     name: str
@@ -94,7 +96,9 @@ def recipe_path(name: str | Path) -> Path:
     shipped = find("recipes", f"{name}.yaml") or find("recipes", str(name))
     if shipped:
         return shipped
-    raise ConfigError([f"{name}: no such recipe file, and no shipped recipe of that name.{did_you_mean(str(name), names('recipes'))}"])
+    raise ConfigError(
+        [f"{name}: no such recipe file, and no shipped recipe of that name.{did_you_mean(str(name), names('recipes'))}"]
+    )
 
 
 def _set(mapping: dict[str, Any], override: str, problems: list[str]) -> None:

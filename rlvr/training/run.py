@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +52,9 @@ def train(recipe: Recipe, resolved: Mapping[str, Any], out: str | Path, *, resum
     backend = choose_backend(recipe.rollout) if recipe.kind == "grpo" else "none"
     folder = RunFolder(out)
     source = model_source(recipe.model)
-    folder.open(resolved, resume=resume)
-    folder.record(stage=recipe.name, kind=recipe.kind, model=source, seed=recipe.seed, versions=versions())
-    folder.record(**({"resumed": now()} if resume else {"started": now()}))
+    folder.check(resolved, resume=resume)
     job = _prepare(recipe, folder, source, backend)
+    _record(job, resolved, source, resume)
     try:
         with _engine(job):
             trainer = _grpo_trainer(job) if recipe.kind == "grpo" else _warmup_trainer(job)
@@ -64,10 +63,12 @@ def train(recipe: Recipe, resolved: Mapping[str, Any], out: str | Path, *, resum
         kept = folder.last_checkpoint()
         left = f"The last complete checkpoint is {kept}." if kept else "No checkpoint was written yet."
         raise RunError(f"{out}: writing failed ({error}). {left} Free space, then go on with --resume.") from error
-    if recipe.selection is None or not (folder.final / "config.json").is_file():
+    if recipe.selection is None:
         save_model(trainer.accelerator.unwrap_model(trainer.model), job.tokenizer, folder.final)
     folder.record(finished=now(), seconds=round(time.monotonic() - started, 1), steps=trainer.state.global_step)
-    say(f"{recipe.name}: {trainer.state.global_step} steps in {(time.monotonic() - started) / 60:.1f} min → {folder.final}")
+    say(
+        f"{recipe.name}: {trainer.state.global_step} steps in {(time.monotonic() - started) / 60:.1f} min → {folder.final}"
+    )
     return folder.final
 
 
@@ -98,9 +99,6 @@ def _prepare(recipe: Recipe, folder: RunFolder, source: str, backend: str) -> Jo
     if recipe.train_last_layers is not None:
         freeze_below(model, recipe.train_last_layers)
     rendered = _render(recipe.data, tokenizer, recipe)
-    folder.record(precision=precision.name, rollout=backend, data=_counts(rendered))
-    lines = (json.dumps(e.to_json(), ensure_ascii=False) for e in rendered.examples)
-    write_atomically(folder.path / "data" / "train.jsonl", "".join(line + "\n" for line in lines))
     say(
         f"{recipe.name}: {len(rendered.examples)} examples ({rendered.dropped} dropped: prompt longer than "
         f"{recipe.data.max_prompt_tokens} tokens), {precision.name}, {torch.get_num_threads()} threads"
@@ -108,8 +106,19 @@ def _prepare(recipe: Recipe, folder: RunFolder, source: str, backend: str) -> Jo
     return Job(recipe, folder, precision, model, tokenizer, rendered, backend)
 
 
+def _record(job: Job, resolved: Mapping[str, Any], source: str, resume: bool) -> None:
+    """Write what the run is, before its first step."""
+    recipe, folder = job.recipe, job.folder
+    folder.open(resolved)
+    lines = (json.dumps(e.to_json(), ensure_ascii=False) for e in job.rendered.examples)
+    write_atomically(folder.path / "data" / "train.jsonl", "".join(line + "\n" for line in lines))
+    facts = {"stage": recipe.name, "kind": recipe.kind, "model": source, "seed": recipe.seed, "versions": versions()}
+    facts |= {"precision": job.precision.name, "rollout": job.backend, "data": _counts(job.rendered)}
+    folder.record(**facts, **({"resumed": now()} if resume else {"started": now()}))
+
+
 def freeze_below(model: Any, layers: int) -> None:
-    """Leave only the last `layers` layers and the final norm trainable. Raises `ModelError` for a number that is too large."""
+    """Leave only the last `layers` layers and the final norm trainable. Raises `ModelError` where there are not so many."""
     decoder = model.get_decoder()
     if not 1 <= layers <= len(decoder.layers):
         raise ModelError(f"train_last_layers: got {layers}, this model has {len(decoder.layers)} layers.")
@@ -149,7 +158,7 @@ def _options(job: Job) -> dict[str, Any]:
         "seed": job.recipe.seed,
         "report_to": [],
         "disable_tqdm": True,
-        # Recomputing activations saves memory that short sequences do not need, and forbids the cache of shared prompts.
+        # Recomputing activations saves memory that short sequences do not need.
         "gradient_checkpointing": False,
         "logging_steps": 1,
         "save_total_limit": 2,
@@ -170,7 +179,9 @@ def _shared(job: Job) -> bool:
         return False
     able = supports(job.model)
     if job.recipe.shared_prefix == "on" and not able:
-        raise ModelError(f"{job.recipe.model}: shared_prefix: on needs full attention in every layer. Use shared_prefix: auto.")
+        raise ModelError(
+            f"{job.recipe.model}: shared_prefix: on needs full attention in every layer. Use shared_prefix: auto."
+        )
     return able and (job.recipe.shared_prefix == "on" or not torch.cuda.is_available())
 
 
@@ -204,7 +215,14 @@ def _warmup_trainer(job: Job) -> Any:
 
     rows = warmup_rows(job.rendered, job.tokenizer, job.recipe.parser, job.recipe.targets, job.recipe.seed)
     longest = max(len(r["input_ids"]) for r in rows)
-    args = SFTConfig(**{"train_sampling_strategy": "sequential", "completion_only_loss": True, **_options(job), "max_length": longest})
+    args = SFTConfig(
+        **{
+            "train_sampling_strategy": "sequential",
+            "completion_only_loss": True,
+            **_options(job),
+            "max_length": longest,
+        }
+    )
     return build_trainer(
         job.model,
         job.tokenizer,
@@ -265,10 +283,11 @@ def _selection(job: Job, trainer: Any) -> Any:
     options = job.recipe.selection
     assert options is not None
     held_out = _render(options.data, job.tokenizer, job.recipe)
-    max_new_tokens = trainer.args.max_completion_length
-    score: Callable[[Any], tuple[float, int]] = lambda model: strict_score(  # noqa: E731
-        trainer, held_out, job.recipe.parser, max_new_tokens
-    )
+    length = trainer.args.max_completion_length
+
+    def score() -> tuple[float, int]:
+        return strict_score(trainer, held_out, job.recipe.parser, length)
+
     return SelectionCallback(job.folder, options.every, score, job.tokenizer)
 
 

@@ -1,12 +1,12 @@
 """A run's folder, and what in it can be trusted after a crash.
 
-    recipe.yaml           the resolved recipe
-    run.json              versions, seed, model, counts, times, which checkpoint was selected
-    data/train.jsonl      the examples that the run trained on
-    metrics.jsonl         one line a logged step
-    samples.jsonl         completions with every component's score
-    checkpoints/          trainer checkpoints; one is complete only when it holds COMPLETE
-    final/                the model that the run selected
+recipe.yaml           the resolved recipe
+run.json              versions, seed, model, counts, times, which checkpoint was selected
+data/train.jsonl      the examples that the run trained on
+metrics.jsonl         one line a logged step
+samples.jsonl         completions with every component's score
+checkpoints/          trainer checkpoints; one is complete only when it holds COMPLETE
+final/                the model that the run selected
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ class RunFolder:
         self.metrics = self.path / "metrics.jsonl"
         self.samples = self.path / "samples.jsonl"
 
-    def open(self, recipe: Mapping[str, Any], *, resume: bool) -> None:
-        """Make the folder. Raises `UsageError` where it holds a run and `resume` was not asked for, or nothing to resume."""
-        import yaml
+    def check(self, recipe: Mapping[str, Any], *, resume: bool) -> None:
+        """Raise `UsageError` where the folder holds a run and `resume` was not asked for, or nothing to resume.
 
+        Nothing is written: a run that fails before its first step leaves nothing that would be in the way of the next.
+        """
         there = (self.path / "run.json").is_file()
         if there and not resume:
             raise UsageError(f"{self.path}: holds a run already. Continue it with --resume, or give another --out.")
@@ -48,6 +49,11 @@ class RunFolder:
             raise UsageError(f"{self.path}: holds no run to resume. Leave --resume out to start one.")
         if resume:
             self._same_recipe(recipe)
+
+    def open(self, recipe: Mapping[str, Any]) -> None:
+        """Make the folder and write the resolved recipe into it."""
+        import yaml
+
         (self.path / "data").mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True)
         write_atomically(self.path / "recipe.yaml", text)
@@ -56,7 +62,9 @@ class RunFolder:
         import yaml
 
         before = yaml.safe_load((self.path / "recipe.yaml").read_text(encoding="utf-8"))
-        changed = sorted(k for k in {*before, *recipe} if before.get(k) != recipe.get(k) and k not in ("max_minutes", "note"))
+        changed = sorted(
+            k for k in {*before, *recipe} if before.get(k) != recipe.get(k) and k not in ("max_minutes", "note")
+        )
         if changed:
             raise UsageError(
                 f"{self.path}: was started with another recipe ({', '.join(changed)} differ). "
@@ -66,8 +74,13 @@ class RunFolder:
     def record(self, **facts: Any) -> None:
         """Add facts to run.json."""
         path = self.path / "run.json"
-        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        write_atomically(path, json.dumps({**known, **facts}, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(path, json.dumps({**self.facts(), **facts}, indent=2, ensure_ascii=False) + "\n")
+
+    def facts(self) -> dict[str, Any]:
+        """What run.json holds; empty where there is none."""
+        path = self.path / "run.json"
+        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return known
 
     def append(self, path: Path, row: Mapping[str, Any]) -> None:
         with path.open("a", encoding="utf-8") as file:

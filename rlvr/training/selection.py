@@ -1,4 +1,4 @@
-"""The strict score by which a run selects its checkpoint: greedy completions, judged right or wrong, nothing between."""
+"""The strict score by which a run selects its checkpoint: greedy completions, judged right or wrong."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ def _greedy(trainer: Any, held_out: Rendered, max_new_tokens: int) -> list[Gener
 def _with_transformers(trainer: Any, held_out: Rendered, max_new_tokens: int) -> list[Generation]:
     from rlvr.rollouts.transformers import TransformersGenerator
 
-    generator = TransformersGenerator.around(
-        trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class
-    )
+    generator = TransformersGenerator.around(trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class)
     made = generator.generate(held_out.prompts, max_new_tokens=max_new_tokens)
     trainer.model.train()
     return [m[0] for m in made]

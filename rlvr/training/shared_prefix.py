@@ -1,24 +1,25 @@
 """Log-probabilities of many completions over shared prompts, each prompt computed once.
 
 In function calling a prompt (the tools) is long and a completion is short, and rows of a batch share prompts: the
-completions of a GRPO group, or the queries put to one list of tools. The shared part runs once, with its key-value cache
-under autograd; keys and values are expanded over the rows, and only the rest of each row runs on top. Log-probabilities
-and gradients are those of the plain computation up to rounding (a test compares them).
+completions of a GRPO group, or the queries put to one list of tools. Rows are packed into one sequence without padding:
+a group's shared prefix once, then what is left of each of its rows, under a mask that lets a token see its prefix and
+its own row (tree attention). Log-probabilities and gradients are those of the plain computation up to rounding (a test
+compares them), and large matrix products keep a CPU busy.
 
 Only logits of target tokens are computed: a vocabulary of 49,152 costs as much as a third of a 135M model's layers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 # A shared prefix shorter than this is not worth a second pass.
 MIN_PREFIX = 16
-# A row joins a bucket that is padded to at most this times its shortest row.
-MAX_PADDED = 1.4
+# Tokens of one packed sequence: attention grows with its square.
+PACK_TOKENS = 768
 # Rows of logits held at once: (rows, vocabulary) floats.
 LOGIT_ROWS = 2048
 
@@ -33,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class TargetScores:
-    """For every target token, rows one after another: log-probability, entropy (no gradient), and whether it is the argmax."""
+    """For every target token, row after row: log-probability, entropy (no gradient), and whether it is the argmax."""
 
     logps: torch.Tensor  # (targets,) floats
     entropies: torch.Tensor  # (targets,) floats
@@ -74,112 +75,91 @@ def score_targets(model: Any, rows: list[Row], *, temperature: float = 1.0) -> T
         temperature: logits are divided by it, as the sampler does.
     """
     device = model.get_input_embeddings().weight.device
-    groups = group_rows(rows)
     base, head = model.get_decoder(), model.get_output_embeddings()
-    cache, prefix_mask = _prefixes(base, rows, groups, device)
-    hidden, targets = _suffixes(base, rows, groups, cache, prefix_mask, device)
-    return _score(head, hidden, targets, temperature)
+    hidden, targets = [], []
+    for pack in packs(group_rows(rows), rows):
+        layout = lay_out(pack, rows)
+        out = base(
+            input_ids=torch.tensor([layout.ids], device=device),
+            attention_mask=layout.mask(base.dtype).to(device),
+            position_ids=torch.tensor([layout.positions], device=device),
+            use_cache=False,
+        ).last_hidden_state[0]  # (tokens, size)
+        hidden.append(out.index_select(0, torch.tensor(layout.predictors, device=device)))
+        targets += layout.targets
+    return _score(head, torch.cat(hidden), torch.tensor(targets, device=device), temperature)
 
 
-def _prefixes(
-    base: Any, rows: list[Row], groups: list[tuple[int, list[int]]], device: torch.device
-) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], torch.Tensor]:
-    """Run each group's prefix once; return keys and values a layer (groups, heads, width, size), and the mask."""
-    from transformers import DynamicCache
-
-    lengths = [length for length, _ in groups]
-    width = max(lengths)
-    if width == 0:
-        return [], torch.zeros(len(groups), 0, dtype=torch.long, device=device)
-    ids = torch.zeros(len(groups), width, dtype=torch.long)
-    mask = torch.zeros(len(groups), width, dtype=torch.long)
-    for g, (length, members) in enumerate(groups):
-        if length:
-            ids[g, width - length :] = torch.tensor(rows[members[0]].ids[:length])
-            mask[g, width - length :] = 1
-    ids, mask = ids.to(device), mask.to(device)
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    cache = DynamicCache()
-    base(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
-    return [(layer.keys, layer.values) for layer in cache.layers], mask
-
-
-def _suffixes(
-    base: Any,
-    rows: list[Row],
-    groups: list[tuple[int, list[int]]],
-    cache: list[tuple[torch.Tensor, torch.Tensor]],
-    prefix_mask: torch.Tensor,
-    device: torch.device,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Run what is left of every row; return the hidden states that predict targets (targets, size), and the targets."""
-    owner = [g for g, (_, members) in enumerate(groups) for _ in members]
-    rest = [row.ids[groups[g][0] :] for g, row in zip(owner, rows, strict=True)]
-    states: dict[int, torch.Tensor] = {}
-    for bucket in buckets([len(r) for r in rest]):
-        members = [owner[i] for i in bucket]
-        starts = [groups[g][0] for g in members]
-        out = _one_bucket(base, [rest[i] for i in bucket], members, starts, cache, prefix_mask, device)
-        for place, i in enumerate(bucket):
-            first = rows[i].start - groups[owner[i]][0]
-            states[i] = out[place, first - 1 : len(rest[i]) - 1]
-    targets = [t for row in rows for t in row.ids[row.start :]]
-    return torch.cat([states[i] for i in range(len(rows))]), torch.tensor(targets, device=device)
-
-
-def buckets(lengths: list[int]) -> list[list[int]]:
-    """Split rows by length, so that little of a padded batch is padding: (row indices, shortest first).
-
-    >>> buckets([10, 90, 12, 11, 95])
-    [[0, 3, 2], [1, 4]]
-    """
-    out: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-        if out and lengths[index] <= MAX_PADDED * lengths[out[-1][0]]:
-            out[-1].append(index)
-        else:
-            out.append([index])
+def packs(groups: list[tuple[int, list[int]]], rows: list[Row]) -> list[list[tuple[int, list[int]]]]:
+    """Put neighbouring groups into packs of at most `PACK_TOKENS` tokens; a larger group is split, prefix repeated."""
+    out: list[list[tuple[int, list[int]]]] = []
+    room = 0
+    for length, members in groups:
+        for index in members:
+            rest = len(rows[index].ids) - length
+            fresh = not out or not out[-1] or out[-1][-1][0] != length or out[-1][-1][1][-1] not in members
+            cost = rest + (length if fresh else 0)
+            if not out or cost > room:
+                out.append([(length, [index])])
+                room = PACK_TOKENS - rest - length
+                continue
+            if fresh:
+                out[-1].append((length, [index]))
+            else:
+                out[-1][-1][1].append(index)
+            room -= cost
     return out
 
 
-def _one_bucket(
-    base: Any,
-    rest: list[tuple[int, ...]],
-    owner: list[int],
-    starts: list[int],
-    cache: list[tuple[torch.Tensor, torch.Tensor]],
-    prefix_mask: torch.Tensor,
-    device: torch.device,
-) -> torch.Tensor:
-    """Hidden states (rows, width, size) of rows of nearly one length, on top of their groups' prefixes."""
-    from transformers import DynamicCache
+@dataclass(slots=True)
+class Layout:
+    """One packed sequence. Token `i` sees token `j ≤ i` where `j` is of its own segment or of its segment's prefix."""
 
-    width = max(len(r) for r in rest)
-    ids = torch.zeros(len(rest), width, dtype=torch.long)
-    mask = torch.zeros(len(rest), width, dtype=torch.long)
-    for i, tokens in enumerate(rest):
-        ids[i, : len(tokens)] = torch.tensor(tokens)
-        mask[i, : len(tokens)] = 1
-    positions = torch.arange(width) + torch.tensor(starts).unsqueeze(1)
-    index = torch.tensor(owner, device=device)
-    expanded = DynamicCache()
-    for number, (keys, values) in enumerate(cache):
-        expanded.update(keys.index_select(0, index), values.index_select(0, index), number)
-    full_mask = torch.cat([prefix_mask.index_select(0, index), mask.to(device)], dim=1)
-    out = base(
-        input_ids=ids.to(device),
-        attention_mask=full_mask,
-        position_ids=positions.to(device),
-        past_key_values=expanded,
-        use_cache=True,
-    )
-    hidden: torch.Tensor = out.last_hidden_state
-    return hidden
+    ids: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    segments: list[int] = field(default_factory=list)  # the segment of every token
+    parents: list[int] = field(default_factory=list)  # the segment that holds its prefix (itself for a prefix)
+    predictors: list[int] = field(default_factory=list)  # places whose hidden states predict the targets
+    targets: list[int] = field(default_factory=list)
+
+    def mask(self, dtype: torch.dtype) -> torch.Tensor:
+        """An additive mask (1, 1, tokens, tokens)."""
+        segments, parents = torch.tensor(self.segments), torch.tensor(self.parents)
+        own = segments.unsqueeze(1) == segments.unsqueeze(0)
+        prefix = parents.unsqueeze(1) == segments.unsqueeze(0)
+        seen = torch.tril(own | prefix)
+        return torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)[None, None]
+
+
+def lay_out(pack: list[tuple[int, list[int]]], rows: list[Row]) -> Layout:
+    """Write the groups of a pack one after another: prefix, then the rest of each row."""
+    layout = Layout()
+    segment = 0
+    for length, members in pack:
+        _append(layout, rows[members[0]].ids[:length], 0, segment, segment)
+        prefix = segment
+        for index in members:
+            segment += 1
+            row, begin = rows[index], len(layout.ids)
+            _append(layout, row.ids[length:], length, segment, prefix)
+            first = row.start - length
+            layout.predictors += range(begin + first - 1, begin + len(row.ids) - length - 1)
+            layout.targets += row.ids[row.start :]
+        segment += 1
+    return layout
+
+
+def _append(layout: Layout, ids: tuple[int, ...], position: int, segment: int, parent: int) -> None:
+    layout.ids += ids
+    layout.positions += range(position, position + len(ids))
+    layout.segments += [segment] * len(ids)
+    layout.parents += [parent] * len(ids)
 
 
 def _score(head: Any, hidden: torch.Tensor, targets: torch.Tensor, temperature: float) -> TargetScores:
     logps, entropies, hits = [], [], []
-    for states, wanted in zip(hidden.split(LOGIT_ROWS), targets.split(LOGIT_ROWS), strict=True):
+    for begin in range(0, targets.numel(), LOGIT_ROWS):
+        states, wanted = hidden[begin : begin + LOGIT_ROWS], targets[begin : begin + LOGIT_ROWS]
         logits = head(states).float() / temperature  # (≤ LOGIT_ROWS, vocabulary)
         normaliser = logits.logsumexp(-1)
         logps.append(logits.gather(-1, wanted.unsqueeze(-1)).squeeze(-1) - normaliser)
@@ -196,4 +176,8 @@ def supports(model: Any) -> bool:
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"} or getattr(config, "final_logit_softcapping", None):
         return False
-    return hasattr(model, "get_decoder") and model.get_output_embeddings() is not None and not hasattr(model, "peft_config")
+    return (
+        hasattr(model, "get_decoder")
+        and model.get_output_embeddings() is not None
+        and not hasattr(model, "peft_config")
+    )

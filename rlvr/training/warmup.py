@@ -13,8 +13,8 @@ from rlvr.training.shared_prefix import Row, score_targets
 class SharedPrefixSFTTrainer(SFTTrainer):  # type: ignore[misc]
     """`SFTTrainer` whose loss shares the prompts' common parts between the rows of a batch.
 
-    The loss is the mean negative log-likelihood of the completion tokens, as `SFTTrainer`'s own. Rows that offer the same
-    tools must stand beside each other (`train_sampling_strategy="sequential"`).
+    The loss is the mean negative log-likelihood of the completion tokens, as `SFTTrainer`'s own. Rows that offer the
+    same tools must stand beside each other (`train_sampling_strategy="sequential"`).
     """
 
     def compute_loss(
@@ -42,7 +42,14 @@ def _row(ids: list[int], labels: list[int], mask: list[int]) -> Row:
 
 
 def build_trainer(
-    model: Any, tokenizer: Any, rows: list[dict[str, Any]], args: SFTConfig, *, shared: bool, optimizer: Any, callbacks: list[Any]
+    model: Any,
+    tokenizer: Any,
+    rows: list[dict[str, Any]],
+    args: SFTConfig,
+    *,
+    shared: bool,
+    optimizer: Any,
+    callbacks: list[Any],
 ) -> SFTTrainer:
     """An `SFTTrainer` over rows of `input_ids` and `completion_mask`."""
     from datasets import Dataset

@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("transformers", reason="needs the train extra")
 
-from rlvr import rollouts  # noqa: E402
-from rlvr.errors import MissingExtraError, ModelError, UsageError  # noqa: E402
-from rlvr.prompts import RenderedPrompt  # noqa: E402
-from rlvr.rollouts import choose_backend, make_generator  # noqa: E402
+from rlvr import rollouts
+from rlvr.errors import MissingExtraError, ModelError, UsageError
+from rlvr.prompts import RenderedPrompt
+from rlvr.rollouts import choose_backend, make_generator
 
 
 def prompts(generator, *texts: str) -> list[RenderedPrompt]:
@@ -69,7 +69,7 @@ def test_vllm_where_it_is_missing_gives_the_command(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(rollouts, "has", lambda package: package != "vllm")
     monkeypatch.setattr("rlvr.extras.has", lambda package: package != "vllm")
     assert choose_backend("auto") == "transformers"
-    with pytest.raises(MissingExtraError, match="make env|pip install"):
+    with pytest.raises(MissingExtraError, match=r"make env|pip install"):
         choose_backend("vllm")
 
 

@@ -15,9 +15,9 @@ import pytest
 
 pytest.importorskip("trl", reason="needs the train extra")
 
-from rlvr.extras import has  # noqa: E402
-from rlvr.training.recipe import load_recipe  # noqa: E402
-from rlvr.training.run import model_source, train  # noqa: E402
+from rlvr.extras import has
+from rlvr.training.recipe import load_recipe
+from rlvr.training.run import model_source, train
 
 needs_vllm = pytest.mark.skipif(not has("vllm"), reason="vLLM is not installed")
 
@@ -122,7 +122,8 @@ def test_one_grpo_step_with_transformers_logs_every_component(tmp_path: Path, ti
 
 def test_selection_keeps_the_best_checkpoint(tmp_path: Path, tiny_model: Path) -> None:
     path = recipe_file(tmp_path, GRPO, model=tiny_model, rollout="transformers", steps=2)
-    more = "\nselection: {every: 1, data: {max_prompt_tokens: 900, sources: [{source: builtin, split: heldout, count: 4, seed: 5}]}}\n"
+    held_out = "{source: builtin, split: heldout, count: 4, seed: 5}"
+    more = f"\nselection: {{every: 1, data: {{max_prompt_tokens: 900, sources: [{held_out}]}}}}\n"
     path.write_text(path.read_text() + more)
     train(*load_recipe(path), tmp_path / "run")
     scores = [x for x in lines(tmp_path / "run" / "metrics.jsonl") if "selection/strict" in x]
@@ -174,7 +175,7 @@ runner.train(recipe, resolved, sys.argv[2])
 @needs_vllm
 @pytest.mark.vllm
 def test_two_grpo_steps_with_vllm_and_the_engine_follows_the_trainer(tmp_path: Path, tiny_model: Path) -> None:
-    """The log-probabilities of the engine move with the trainer's weights: far at first step's end, equal after a sync."""
+    """The engine's log-probabilities move with the trainer's: the policy moves far, and the engine is where it is."""
     path = recipe_file(tmp_path, GRPO, model=tiny_model, rollout="vllm", steps=2)
     script = tmp_path / "engine.py"
     script.write_text(textwrap.dedent(ENGINE_TEST), encoding="utf-8")
@@ -182,7 +183,9 @@ def test_two_grpo_steps_with_vllm_and_the_engine_follows_the_trainer(tmp_path: P
         [sys.executable, str(script), str(path), str(tmp_path / "run")], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    found = {k: float(v) for k, v in (x.split() for x in done.stdout.splitlines() if x[:5] in ("START", "MOVED", "FOLLO"))}
+    found = {
+        k: float(v) for k, v in (x.split() for x in done.stdout.splitlines() if x[:5] in ("START", "MOVED", "FOLLO"))
+    }
     assert found["START"] < 0.05
     assert found["MOVED"] > 0.2, "the steps did not change the policy: the test would show nothing"
     assert found["FOLLOWS"] < 0.05

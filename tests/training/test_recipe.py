@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("trl", reason="needs the train extra")
 
-from rlvr.errors import ConfigError  # noqa: E402
-from rlvr.training.recipe import load_recipe  # noqa: E402
+from rlvr.errors import ConfigError
+from rlvr.training.recipe import load_recipe
 
 GOOD = """
 kind: grpo

@@ -9,7 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-from rlvr.training.shared_prefix import Row, buckets, group_rows, score_targets, supports  # noqa: E402
+from rlvr.training import shared_prefix  # noqa: E402
+from rlvr.training.shared_prefix import Row, group_rows, packs, score_targets, supports  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +86,14 @@ def test_a_row_whose_completion_begins_at_once_is_scored(model) -> None:
     torch.testing.assert_close(score_targets(model, rows).logps, plain_logps(model, rows, 1.0), rtol=0, atol=2e-5)
 
 
-def test_buckets_hold_every_row_once_and_little_padding() -> None:
-    rng = random.Random(1)
-    lengths = [rng.randint(1, 200) for _ in range(50)]
-    found = buckets(lengths)
-    assert sorted(i for bucket in found for i in bucket) == list(range(50))
-    for bucket in found:
-        assert max(lengths[i] for i in bucket) <= 1.4 * min(lengths[i] for i in bucket)
+@pytest.mark.parametrize("limit", [1, 60, 150, 10_000])
+def test_packs_hold_every_row_once_in_order_whatever_their_size(model, monkeypatch, limit: int) -> None:
+    rows = make_rows()
+    expected = score_targets(model, rows).logps
+    monkeypatch.setattr(shared_prefix, "PACK_TOKENS", limit)
+    found = packs(group_rows(rows), rows)
+    assert [i for pack in found for _, members in pack for i in members] == list(range(len(rows)))
+    torch.testing.assert_close(score_targets(model, rows).logps, expected, rtol=0, atol=2e-5)
 
 
 def test_sliding_window_models_are_not_supported(model) -> None:

@@ -134,7 +134,7 @@ class _Maker:
         if category == "irrelevance":
             return self._irrelevance()
         if category == "parallel":
-            wanted = [self.rng.choice(self.offered)] * self.rng.choice((2, 2, 2, 3))
+            wanted = [self.rng.choice(self.offered)] * self.rng.choice((2, 2, 2, 2, 2, 3))
         elif category == "parallel_multiple":
             wanted = self.rng.sample(list(self.offered), 2)
         else:

@@ -42,15 +42,10 @@ def refusal(lang: str, rng: random.Random, ability: str | None = None, topic: st
     return template.replace("{ability}", ability or "").replace("{topic}", topic or "")
 
 
-def reasoning(lang: str, rng: random.Random, names: list[str], ability: str | None) -> str:
-    """One or two sentences of reasoning; `names` is empty before a refusal."""
-    kind = ("reasoning" if names else "reasoning_refusal") if ability else _plain_reasoning(names)
-    template = str(rng.choice(_in(load_words()[kind], lang)))
-    return template.replace("{ability}", ability or "").replace("{names}", ", ".join(dict.fromkeys(names)))
-
-
-def _plain_reasoning(names: list[str]) -> str:
-    return "plain_reasoning" if names else "plain_reasoning_refusal"
+def reasoning(lang: str, rng: random.Random, names: list[str]) -> str:
+    """A sentence of reasoning; `names` is empty before a refusal."""
+    template = str(rng.choice(_in(load_words()["reasoning" if names else "reasoning_refusal"], lang)))
+    return template.replace("{names}", ", ".join(dict.fromkeys(names)))
 
 
 def preamble(lang: str, rng: random.Random) -> str:
