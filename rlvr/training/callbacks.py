@@ -130,8 +130,7 @@ class SelectionCallback(TrainerCallback):  # type: ignore[misc]
         better = self.best is None or value > self.best
         self.folder.append(self.folder.metrics, {"step": step, "selection/strict": value, "selection/n": n})
         best = " · best so far" if better else ""
-        sys.stderr.write(f"  step {step}: held-out strict score {value:.3f} (n {n}){best}
-")
+        sys.stderr.write(f"  step {step}: held-out strict score {value:.3f} (n {n}){best}\n")
         if better:
             self.best = value
             save_model(model, self.tokenizer, self.folder.final)

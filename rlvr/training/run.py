@@ -66,9 +66,8 @@ def train(recipe: Recipe, resolved: Mapping[str, Any], out: str | Path, *, resum
     if recipe.selection is None:
         save_model(trainer.accelerator.unwrap_model(trainer.model), job.tokenizer, folder.final)
     folder.record(finished=now(), seconds=round(time.monotonic() - started, 1), steps=trainer.state.global_step)
-    say(
-        f"{recipe.name}: {trainer.state.global_step} steps in {(time.monotonic() - started) / 60:.1f} min → {folder.final}"
-    )
+    minutes = (time.monotonic() - started) / 60
+    say(f"{recipe.name}: {trainer.state.global_step} steps in {minutes:.1f} min → {folder.final}")
     return folder.final
 
 
@@ -118,7 +117,7 @@ def _record(job: Job, resolved: Mapping[str, Any], source: str, resume: bool) ->
 
 
 def freeze_below(model: Any, layers: int) -> None:
-    """Leave only the last `layers` layers and the final norm trainable. Raises `ModelError` where there are not so many."""
+    """Leave only the last `layers` layers and the final norm trainable. Raises `ModelError` for too many."""
     decoder = model.get_decoder()
     if not 1 <= layers <= len(decoder.layers):
         raise ModelError(f"train_last_layers: got {layers}, this model has {len(decoder.layers)} layers.")
