@@ -9,7 +9,7 @@ from typing import Any
 from rlvr.errors import ModelError, RunError
 from rlvr.prompts import RenderedPrompt
 from rlvr.rollouts.base import Generation
-from rlvr.rollouts.vllm_cpu import engine_options, is_cpu, prepare_environment
+from rlvr.rollouts.vllm_cpu import engine_options, is_cpu, model_runner, prepare_environment, repack_tied_head
 
 
 class VllmGenerator:
@@ -40,6 +40,8 @@ class VllmGenerator:
 
     def set_model(self, path: str | Path) -> None:
         self.llm.collective_rpc("reload_weights", kwargs={"weights_path": str(path)})
+        if is_cpu():
+            repack_tied_head(model_runner(self.llm).get_model())
         self.llm.reset_prefix_cache()
 
     def close(self) -> None:

@@ -2,7 +2,8 @@
 
 TRL pushes weights into a colocated engine with `model.load_weights`. On a CPU vLLM packs the weights and drops the
 originals, so that call fails ("'Parameter' object has no attribute 'weight_loader'"); its own `reload_weights` rebuilds
-and packs them again from an iterator of named tensors.
+and packs them again from an iterator of named tensors, but for a head that is tied to the embeddings, which is packed
+here.
 """
 
 from __future__ import annotations
@@ -59,6 +60,26 @@ def colocated_on_cpu(kv_cache_gib: int = 2) -> Iterator[None]:
 
 def sync_weights(generation: Any) -> None:
     """Give the engine of a `trl.generation.VLLMGeneration` the weights that its trainer holds now."""
-    runner = generation.llm.llm_engine.model_executor.driver_worker.model_runner
+    runner = model_runner(generation.llm)
     runner.reload_weights(weights_iterator=generation._iter_named_params())
+    repack_tied_head(runner.get_model())
     generation.llm.reset_prefix_cache()
+
+
+def model_runner(llm: Any) -> Any:
+    """What holds the model of an engine that runs in this process."""
+    return llm.llm_engine.model_executor.driver_worker.model_runner
+
+
+def repack_tied_head(model: Any) -> None:
+    """Make an output head that is tied to the input embeddings follow them.
+
+    vLLM packs the head's weights for the CPU once, and a reload loads the embeddings only: the head would go on
+    multiplying with the weights that the engine started from.
+    """
+    head, body = getattr(model, "lm_head", None), getattr(model, "model", None)
+    embeddings = getattr(body, "embed_tokens", None)
+    if head is None or embeddings is None or not model.config.tie_word_embeddings:
+        return
+    head.weight = embeddings.weight
+    head.quant_method.process_weights_after_loading(head)

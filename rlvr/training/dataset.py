@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rlvr.data.mixture import DataOptions, load_mixture
 from rlvr.data.targets import TargetOptions, target
 from rlvr.errors import DataError
 from rlvr.prompts import RenderedPrompt, render
@@ -43,6 +44,14 @@ def render_all(examples: Sequence[Example], tokenizer: Any, parser: str, max_pro
             f"(the longest has {longest}). Raise data.max_prompt_tokens or choose shorter tools.",
         )
     return Rendered(tuple(e for e, _ in kept), tuple(p for _, p in kept), len(examples) - len(kept), longest)
+
+
+def render_mixture(data: DataOptions, tokenizer: Any, parser: str) -> Rendered:
+    """Load a mixture and render it."""
+    examples = load_mixture(data)
+    if data.shuffle_groups:
+        examples = shuffled_by_tools(examples, data.seed)
+    return render_all(examples, tokenizer, parser, data.max_prompt_tokens)
 
 
 def shuffled_by_tools(examples: Sequence[Example], seed: int) -> list[Example]:

@@ -67,5 +67,5 @@ class MasterWeightAdamW(torch.optim.Optimizer):
         parameters = [p for group in self.param_groups for p in group["params"]]
         for index, parameter in enumerate(parameters):
             if index in saved:
-                for key in ("master", "exp_avg", "exp_avg_sq"):
+                for key in ("step", "master", "exp_avg", "exp_avg_sq"):
                     self.state[parameter][key] = saved[index][key].float().clone().to(parameter.device)

@@ -132,6 +132,20 @@ def test_selection_keeps_the_best_checkpoint(tmp_path: Path, tiny_model: Path) -
     assert selected["strict"] == max(x["selection/strict"] for x in scores)
 
 
+def test_a_disk_that_takes_no_more_is_one_clear_error(tmp_path: Path, tiny_model: Path) -> None:
+    """The operating system refuses to write more than 100 kB into a file: no checkpoint fits."""
+    path = recipe_file(tmp_path, WARMUP, model=tiny_model)
+    limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
+    arguments = ["train", str(path), "--out", str(tmp_path / "run")]
+    code = f"{limit}; from rlvr.cli import main; sys.exit(main({arguments!r}))"
+    ignore = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    done = subprocess.run([sys.executable, "-c", ignore + code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr[-2000:]
+    assert "writing failed" in done.stderr
+    assert "No checkpoint was written yet. Free space, then go on with --resume." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 # Runs in a process of its own: a vLLM engine sets up a process group that cannot be made twice.
 ENGINE_TEST = """
 import sys
@@ -155,7 +169,12 @@ def trainer_logps(trainer, ids):
         logits = trainer.model(input_ids=torch.tensor([ids])).logits[0, :-1].float()
     return torch.log_softmax(logits, -1).gather(-1, torch.tensor(ids[1:])[:, None])[:, 0]
 
+def letters(completions, **kwargs):
+    return [float(len(set(c))) for c in completions]
+
 def fit(trainer, folder, resume):
+    # A random model's completions all earn the same: a reward that varies moves the policy.
+    trainer.reward_funcs[0] = letters
     ids = list(range(20, 60))
     before = engine_logps(trainer, ids)
     start = trainer_logps(trainer, ids)

@@ -1,0 +1,60 @@
+"""One vLLM engine, several checkpoints: what it generates is what the checkpoint that it was given would generate."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("transformers", reason="needs the train extra")
+
+from rlvr.extras import has  # noqa: E402
+
+pytestmark = [pytest.mark.vllm, pytest.mark.skipif(not has("vllm"), reason="vLLM is not installed")]
+
+# In a process of its own: an engine that shares a process with the tests would outlive its test.
+SCRIPT = """
+import json, sys
+from rlvr.prompts import RenderedPrompt
+from rlvr.rollouts import make_generator
+
+first, second = sys.argv[1:3]
+reference = make_generator(second, "transformers")
+prompts = [RenderedPrompt(t, tuple(reference.tokenizer(t)["input_ids"])) for t in ("weather in Hanoi", "tool", "a b c d")]
+wanted = [g[0].token_ids for g in reference.generate(prompts, max_new_tokens=12)]
+engine = make_generator(first, "vllm", max_model_len=256, kv_cache_gib=1)
+before = [g[0].token_ids for g in engine.generate(prompts, max_new_tokens=12)]
+engine.set_model(second)
+after = engine.generate(prompts, max_new_tokens=12)
+many = engine.generate(prompts[:1], max_new_tokens=12, temperature=1.0, n=3)
+print("RESULT", json.dumps({"wanted": wanted, "before": before, "after": [g[0].token_ids for g in after],
+                            "truncated": [g[0].truncated for g in after], "n": [len(g) for g in many]}))
+"""
+
+
+def test_an_engine_follows_to_another_checkpoint_with_its_tied_head(tmp_path: Path, tiny_model: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    other = tmp_path / "other"
+    shutil.copytree(tiny_model, other)
+    weights = load_file(other / "model.safetensors")
+    torch.manual_seed(1)
+    for name, value in weights.items():  # the embeddings, and with them the tied head, change too
+        weights[name] = (value.float() + 0.3 * torch.randn(value.shape)).to(value.dtype)
+    save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    script = tmp_path / "engine.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script), str(tiny_model), str(other)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(next(x for x in done.stdout.splitlines() if x.startswith("RESULT"))[7:])
+    assert found["before"] != found["wanted"]
+    assert found["after"] == found["wanted"]
+    assert found["n"] == [3]
+    assert all(isinstance(cut, bool) for cut in found["truncated"])
