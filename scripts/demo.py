@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 STAGES = ("warmup", "stage1", "stage2")
-HELD_OUT_EXAMPLES = 480
+HELD_OUT_EXAMPLES = 420
 
 
 def main() -> int:
@@ -56,7 +56,7 @@ def commands(out: Path) -> list[list[str]]:
             todo.append(["train", f"smollm2-135m/{stage}", *before, "--out", str(folder), *resume])
         before = ["--model", str(folder)]
     models = ["base=smollm2-135m", *(f"{stage}={out / stage}" for stage in STAGES)]
-    todo.append(["eval", *models, "--data", str(held_out), "--out", str(out / "eval"), "--max-new-tokens", "112"])
+    todo.append(["eval", *models, "--data", str(held_out), "--out", str(out / "eval"), "--max-new-tokens", "144"])
     runs = [str(out / stage) for stage in STAGES]
     todo.append(["report", *runs, "--eval", str(out / "eval"), "--out", str(out / "report")])
     return todo

@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass
 
 from rlvr.data.generator.words import preamble, reasoning, refusal
+from rlvr.errors import DataError
 from rlvr.parsers import get_parser
 from rlvr.types import Example
 
@@ -37,7 +38,9 @@ class TargetOptions:
 def target(example: Example, parser: str, seed: int, options: TargetOptions | None = None) -> str:
     """The text of a right completion, without an end-of-sequence token. The same seed gives the same text.
 
-    A refusal is `meta["reply"]` where the example has one, else refusing words in its language.
+    Where nothing is to be called, it is the reply that the example carries (`meta["reply"]`, or a published row's
+    `meta["reference_reply"]`), else refusing words in its language. Raises `DataError` where a question or an answer is
+    expected and the example carries none: a refusal would be the wrong thing to learn.
     """
     options = options or TargetOptions()
     rng = random.Random(f"{seed}/{example.id}")
@@ -50,7 +53,18 @@ def target(example: Example, parser: str, seed: int, options: TargetOptions | No
     elif names and len(example.tools) == 1 and rng.random() < options.preamble_one:
         before = preamble(lang, rng) + "\n"
     if not names:
-        reply = example.meta.get("reply")
-        plain = not reply or rng.random() < options.plain_refusals
-        return before + (refusal(lang, rng) if plain else str(reply))
+        return before + _words(example, lang, rng, options)
     return before + get_parser(parser).render([call.canonical() for call in example.ground_truth])
+
+
+def _words(example: Example, lang: str, rng: random.Random, options: TargetOptions) -> str:
+    reply = example.meta.get("reply") or example.meta.get("reference_reply")
+    if example.expects in ("clarify", "answer") and not reply:
+        raise DataError(
+            example.id,
+            f"expects {example.expects!r} and carries no reply to learn from. Add meta.reply, or drop the row.",
+        )
+    refusing = example.expects == "refuse"
+    if not reply or (refusing and rng.random() < options.plain_refusals):
+        return refusal(lang, rng)
+    return str(reply)

@@ -31,7 +31,8 @@ GeneratorFactory = Callable[["str | Path"], Generator]
 Render = Callable[[Example, Any, str], RenderedPrompt]
 Rendered = tuple[Example, RenderedPrompt]
 
-CHUNK_SIZE = 64
+# An engine is fullest in the middle of a chunk; an interruption costs at most one.
+CHUNK_SIZE = 128
 _MODEL_CONFIG_NOISE = {"_name_or_path", "torch_dtype", "dtype", "transformers_version", "use_cache", "pad_token_id"}
 
 

@@ -63,6 +63,8 @@ def resolve(name: str | Path, say: Say | None = None) -> str:
     if path.exists() or text.startswith((".", "/", "~")):
         return str(check_model_folder(path))
     if text.count("/") == 1 and not text.endswith("/"):
+        if path.parent.is_dir():  # runs/stage1 beside a folder `runs` is a missing folder, not somebody's model
+            return str(check_model_folder(path))
         return text
     raise ModelError(
         f"{text}: neither a known model, nor a folder, nor a hub id (org/name).{did_you_mean(text, KNOWN_MODELS)}"

@@ -66,12 +66,11 @@ def _optimizer(job: Job, args: Any) -> Any:
 
 
 def _callbacks(job: Job, show: str) -> list[Any]:
-    from rlvr.training.callbacks import LogCallback, TimeLimitCallback
+    from rlvr.training.callbacks import LogCallback, TimeBudgetCallback
 
-    out: list[Any] = [LogCallback(job.folder, show)]
-    if job.recipe.max_minutes is not None:
-        out.append(TimeLimitCallback(job.recipe.max_minutes))
-    return out
+    # The budget's time is written before LogCallback marks a checkpoint as complete.
+    budget = [TimeBudgetCallback(job.folder, job.recipe.max_minutes)] if job.recipe.max_minutes is not None else []
+    return [*budget, LogCallback(job.folder, show)]
 
 
 def _warmup_trainer(job: Job) -> Any:

@@ -50,20 +50,45 @@ class LogCallback(TrainerCallback):  # type: ignore[misc]
             (checkpoint / COMPLETE).write_text("", encoding="utf-8")
 
 
-class TimeLimitCallback(TrainerCallback):  # type: ignore[misc]
-    """Stops after `max_minutes` of training, with a checkpoint; the learning rate follows the planned steps."""
+class TimeBudgetCallback(TrainerCallback):  # type: ignore[misc]
+    """Fits a run into `max_minutes` of training: the learning rate's schedule is run through by the time that passed.
 
-    def __init__(self, max_minutes: float) -> None:
-        self.seconds = max_minutes * 60
-        self.started = time.monotonic()
+    On a slow machine the run takes fewer steps and still decays to the schedule's end; on a fast one it takes all of
+    `max_steps`. A resumed run goes on from the time that its checkpoint had used.
+    """
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.started = time.monotonic()
+    def __init__(self, folder: RunFolder, max_minutes: float) -> None:
+        self.folder, self.limit = folder, max_minutes * 60
+        self.started, self.used_before, self.max_steps = time.monotonic(), 0.0, 1
+        self.shares: dict[int, float] = {}
+
+    def used(self) -> float:
+        """Seconds of training so far."""
+        return self.used_before + time.monotonic() - self.started
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, lr_scheduler: Any = None, **kwargs: Any) -> None:
+        self.started, self.max_steps = time.monotonic(), state.max_steps
+        if state.global_step:
+            self.used_before = float(self.folder.facts().get("trained_seconds", {}).get(str(state.global_step), 0.0))
+        schedule = getattr(lr_scheduler, "scheduler", lr_scheduler)
+        if hasattr(schedule, "lr_lambdas"):
+            schedule.lr_lambdas = [self._by_time(plain) for plain in schedule.lr_lambdas]
+
+    def _by_time(self, plain: Callable[[float], float]) -> Callable[[int], float]:
+        return lambda step: plain(max(step, self.share(step) * self.max_steps))
+
+    def share(self, step: int) -> float:
+        """The share of the budget used when `step` was first asked for, so that asking again says the same."""
+        return self.shares.setdefault(step, min(1.0, self.used() / self.limit))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if time.monotonic() - self.started > self.seconds and not control.should_training_stop:
-            sys.stderr.write(f"  stopping at step {state.global_step}: max_minutes is reached\n")
+        if self.used() >= self.limit and state.global_step < state.max_steps:
+            sys.stderr.write(f"  stopping after {state.global_step} steps: max_minutes is used up\n")
             control.should_training_stop = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        seconds = self.folder.facts().get("trained_seconds", {})
+        self.folder.record(trained_seconds={**seconds, str(state.global_step): round(self.used(), 1)})
 
 
 class SampleCallback(TrainerCallback):  # type: ignore[misc]

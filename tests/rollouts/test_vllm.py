@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("transformers", reason="needs the train extra")
 
-from rlvr.extras import has  # noqa: E402
+from rlvr.extras import has
 
 pytestmark = [pytest.mark.vllm, pytest.mark.skipif(not has("vllm"), reason="vLLM is not installed")]
 
@@ -24,7 +24,8 @@ from rlvr.rollouts import make_generator
 
 first, second = sys.argv[1:3]
 reference = make_generator(second, "transformers")
-prompts = [RenderedPrompt(t, tuple(reference.tokenizer(t)["input_ids"])) for t in ("weather in Hanoi", "tool", "a b c d")]
+texts = ("weather in Hanoi", "tool", "a b c d")
+prompts = [RenderedPrompt(t, tuple(reference.tokenizer(t)["input_ids"])) for t in texts]
 wanted = [g[0].token_ids for g in reference.generate(prompts, max_new_tokens=12)]
 engine = make_generator(first, "vllm", max_model_len=256, kv_cache_gib=1)
 before = [g[0].token_ids for g in engine.generate(prompts, max_new_tokens=12)]
