@@ -8,6 +8,7 @@ import pytest
 
 from rlvr.data.generator import generate
 from rlvr.data.targets import TargetOptions, target
+from rlvr.errors import DataError
 from rlvr.parsers import get_parser
 from rlvr.rewards import score
 from rlvr.types import Example
@@ -63,7 +64,7 @@ def test_the_same_seed_gives_the_same_text() -> None:
 
 def test_a_refusal_is_the_reply_or_words_in_the_language() -> None:
     negative = next(e for e in EXAMPLES if not e.ground_truth and e.lang == "vi")
-    none = TargetOptions(0.0, 0.0, 0.0)
+    none = TargetOptions(0.0, 0.0, 0.0, plain_refusals=0.0)
     assert target(negative, "hermes", 1, none) == negative.meta["reply"]
     bare = Example("x", "s", "irrelevance", negative.messages, negative.tools, (), "refuse", {"lang": "vi"})
     assert "không" in target(bare, "hermes", 1, none).lower()
@@ -71,7 +72,16 @@ def test_a_refusal_is_the_reply_or_words_in_the_language() -> None:
     assert target(unknown, "hermes", 1, none).isascii()
 
 
-@pytest.mark.parametrize("name", ["reasoning_many", "reasoning_one", "preamble_one"])
+def test_a_question_is_learnt_from_the_rows_own_reply_and_never_becomes_a_refusal() -> None:
+    negative = next(e for e in EXAMPLES if not e.ground_truth)
+    asks = dataclasses.replace(negative, expects="clarify", meta={"reference_reply": "For which city?"})
+    options = TargetOptions(0.0, 0.0, 0.0, plain_refusals=1.0)
+    assert target(asks, "hermes", 1, options) == "For which city?"
+    with pytest.raises(DataError, match="carries no reply to learn from"):
+        target(dataclasses.replace(asks, meta={}), "hermes", 1, options)
+
+
+@pytest.mark.parametrize("name", ["reasoning_many", "reasoning_one", "preamble_one", "plain_refusals"])
 def test_a_share_is_between_0_and_1(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}: got 1.5, expected a share between 0 and 1"):
         TargetOptions(**{name: 1.5})

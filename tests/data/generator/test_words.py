@@ -39,10 +39,10 @@ def test_words_are_varied_and_in_their_language(lang: str) -> None:
     tool = CATALOGUE[0]
     refusals = {refusal(lang, rng, tool.ability[lang], tool.topic[lang]) for _ in range(200)}
     assert len(refusals) >= 8
-    thoughts = {reasoning(lang, rng, ["f", "f", "g"], tool.ability[lang]) for _ in range(50)}
+    thoughts = {reasoning(lang, rng, ["f", "f", "g"]) for _ in range(50)}
     assert len(thoughts) >= 2
     assert all("f, g" in t and "f, f" not in t for t in thoughts)
-    assert all("{" not in t for t in (*refusals, *thoughts, reasoning(lang, rng, [], None)))
+    assert all("{" not in t for t in (*refusals, *thoughts, reasoning(lang, rng, [])))
     assert detect_language(preamble(lang, rng)) == lang
 
 
