@@ -36,7 +36,13 @@ def prepare_environment(kv_cache_gib: int = 2) -> None:
 
 def engine_options() -> dict[str, Any]:
     """Engine options for the CPU: the faster number format, no graph capture, many short sequences at once."""
-    return {"dtype": cpu_dtype(), "enforce_eager": True, "max_num_seqs": 128, "max_num_batched_tokens": 4096}
+    return {
+        "dtype": cpu_dtype(),
+        "enforce_eager": True,
+        "max_num_seqs": 128,
+        "max_num_batched_tokens": 4096,
+        "use_tqdm_on_load": False,
+    }
 
 
 @contextmanager

@@ -12,7 +12,13 @@ from rlvr.training.job import Job
 
 def build_trainer(job: Job) -> Any:
     """The trainer of a job, ready to train."""
-    return _grpo_trainer(job) if job.recipe.kind == "grpo" else _warmup_trainer(job)
+    from datasets import disable_progress_bars
+    from transformers import PrinterCallback
+
+    disable_progress_bars()
+    trainer = _grpo_trainer(job) if job.recipe.kind == "grpo" else _warmup_trainer(job)
+    trainer.remove_callback(PrinterCallback)  # LogCallback writes the metrics, and a line of progress
+    return trainer
 
 
 def _options(job: Job) -> dict[str, Any]:
