@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+from torch.optim.adamw import adamw
 
 
 class MasterWeightAdamW(torch.optim.Optimizer):
@@ -37,28 +38,41 @@ class MasterWeightAdamW(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         loss = closure() if closure is not None else None
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, group)
+            self._update([p for p in group["params"] if p.grad is not None], group)
         return loss
 
-    def _update(self, parameter: torch.Tensor, group: dict[str, Any]) -> None:
+    def _update(self, parameters: list[torch.Tensor], group: dict[str, Any]) -> None:
+        if not parameters:
+            return
+        states = [self._state(p) for p in parameters]
+        beta1, beta2 = group["betas"]
+        adamw(
+            [s["master"] for s in states],
+            [p.grad.float() for p in parameters if p.grad is not None],
+            [s["exp_avg"] for s in states],
+            [s["exp_avg_sq"] for s in states],
+            [],
+            [s["step"] for s in states],
+            fused=True,
+            amsgrad=False,
+            beta1=beta1,
+            beta2=beta2,
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=False,
+        )
+        for parameter, state in zip(parameters, states, strict=True):
+            parameter.copy_(state["master"])
+
+    def _state(self, parameter: torch.Tensor) -> dict[str, Any]:
         state = self.state[parameter]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32)
             state["master"] = parameter.detach().float().clone()
             state["exp_avg"] = torch.zeros_like(state["master"])
             state["exp_avg_sq"] = torch.zeros_like(state["master"])
-        assert parameter.grad is not None
-        grad, master = parameter.grad.float(), state["master"]
-        state["step"] += 1
-        step, (beta1, beta2) = float(state["step"]), group["betas"]
-        master.mul_(1 - group["lr"] * group["weight_decay"])
-        state["exp_avg"].lerp_(grad, 1 - beta1)
-        state["exp_avg_sq"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        denominator = (state["exp_avg_sq"] / (1 - beta2**step)).sqrt_().add_(group["eps"])
-        master.addcdiv_(state["exp_avg"], denominator, value=-group["lr"] / (1 - beta1**step))
-        parameter.copy_(master)
+        return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state; the copies stay fp32 (torch would cast them to the parameters' precision)."""

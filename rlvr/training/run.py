@@ -15,6 +15,7 @@ from rlvr.models import resolve
 from rlvr.rollouts import choose_backend
 from rlvr.training.dataset import Rendered, render_mixture
 from rlvr.training.job import Job, say
+from rlvr.training.memory import keep_freed_memory
 from rlvr.training.precision import choose_precision
 from rlvr.training.recipe import Recipe
 from rlvr.training.run_folder import RunFolder, now, save_model, versions, write_atomically
@@ -77,6 +78,8 @@ def _prepare(recipe: Recipe, folder: RunFolder, source: str, backend: str) -> Jo
 
     hf_logging.disable_progress_bar()
     set_seed(recipe.seed)
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     precision = choose_precision(recipe.precision)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")

@@ -6,7 +6,7 @@ a group's shared prefix once, then what is left of each of its rows, under a mas
 its own row (tree attention). Log-probabilities and gradients are those of the plain computation up to rounding (a test
 compares them), and large matrix products keep a CPU busy.
 
-Only logits of target tokens are computed: a vocabulary of 49,152 costs as much as a third of a 135M model's layers.
+Only logits of target tokens are computed (`head`).
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Any
 
 import torch
 
+from rlvr.training.attention import plain_attention
+from rlvr.training.head import HeadScores, score_head
+
 # A shared prefix shorter than this is not worth a second pass.
 MIN_PREFIX = 16
 # Tokens of one packed sequence: attention grows with its square.
-PACK_TOKENS = 768
-# Rows of logits held at once: (rows, vocabulary) floats.
-LOGIT_ROWS = 2048
+PACK_TOKENS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,6 @@ class Row:
 
     ids: tuple[int, ...]
     start: int
-
-
-@dataclass(frozen=True, slots=True)
-class TargetScores:
-    """For every target token, row after row: log-probability, entropy (no gradient), and whether it is the argmax."""
-
-    logps: torch.Tensor  # (targets,) floats
-    entropies: torch.Tensor  # (targets,) floats
-    hits: torch.Tensor  # (targets,) bools
 
 
 def group_rows(rows: list[Row]) -> list[tuple[int, list[int]]]:
@@ -66,7 +58,7 @@ def _common(a: tuple[int, ...], b: tuple[int, ...], limit: int) -> int:
     return min(limit, len(a), len(b))
 
 
-def score_targets(model: Any, rows: list[Row], *, temperature: float = 1.0) -> TargetScores:
+def score_targets(model: Any, rows: list[Row], *, temperature: float = 1.0) -> HeadScores:
     """Score every row's targets under a causal language model of transformers, sharing prefixes between neighbours.
 
     Args:
@@ -79,15 +71,16 @@ def score_targets(model: Any, rows: list[Row], *, temperature: float = 1.0) -> T
     hidden, targets = [], []
     for pack in packs(group_rows(rows), rows):
         layout = lay_out(pack, rows)
-        out = base(
-            input_ids=torch.tensor([layout.ids], device=device),
-            attention_mask=layout.mask(base.dtype).to(device),
-            position_ids=torch.tensor([layout.positions], device=device),
-            use_cache=False,
-        ).last_hidden_state[0]  # (tokens, size)
+        with plain_attention(base):
+            out = base(
+                input_ids=torch.tensor([layout.ids], device=device),
+                attention_mask=layout.mask(base.dtype).to(device),
+                position_ids=torch.tensor([layout.positions], device=device),
+                use_cache=False,
+            ).last_hidden_state[0]  # (tokens, size)
         hidden.append(out.index_select(0, torch.tensor(layout.predictors, device=device)))
         targets += layout.targets
-    return _score(head, torch.cat(hidden), torch.tensor(targets, device=device), temperature)
+    return score_head(head, torch.cat(hidden), torch.tensor(targets, device=device), temperature)
 
 
 def packs(groups: list[tuple[int, list[int]]], rows: list[Row]) -> list[list[tuple[int, list[int]]]]:
@@ -154,20 +147,6 @@ def _append(layout: Layout, ids: tuple[int, ...], position: int, segment: int, p
     layout.positions += range(position, position + len(ids))
     layout.segments += [segment] * len(ids)
     layout.parents += [parent] * len(ids)
-
-
-def _score(head: Any, hidden: torch.Tensor, targets: torch.Tensor, temperature: float) -> TargetScores:
-    logps, entropies, hits = [], [], []
-    for begin in range(0, targets.numel(), LOGIT_ROWS):
-        states, wanted = hidden[begin : begin + LOGIT_ROWS], targets[begin : begin + LOGIT_ROWS]
-        logits = head(states).float() / temperature  # (≤ LOGIT_ROWS, vocabulary)
-        normaliser = logits.logsumexp(-1)
-        logps.append(logits.gather(-1, wanted.unsqueeze(-1)).squeeze(-1) - normaliser)
-        with torch.no_grad():
-            probabilities = (logits.detach() - normaliser.detach().unsqueeze(-1)).exp()
-            entropies.append(normaliser.detach() - (probabilities * logits.detach()).sum(-1))
-            hits.append(logits.argmax(-1) == wanted)
-    return TargetScores(torch.cat(logps), torch.cat(entropies), torch.cat(hits))
 
 
 def supports(model: Any) -> bool:

@@ -1,0 +1,60 @@
+"""Plain attention equals torch's own, and is used where it pays alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the train extra")
+
+from rlvr.training.attention import NAME, attend, plain_attention  # noqa: E402
+from rlvr.training.memory import keep_freed_memory  # noqa: E402
+
+
+@pytest.mark.parametrize("key_heads", [1, 3, 6])
+def test_output_and_gradients_equal_those_of_torch(key_heads: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    query, key, value = (
+        torch.randn(2, heads, 7, 4, generator=generator).requires_grad_() for heads in (6, key_heads, key_heads)
+    )
+    hidden = ~torch.tril(torch.ones(7, 7, dtype=torch.bool))
+    mask = torch.zeros(1, 1, 7, 7).masked_fill_(hidden, torch.finfo(torch.float32).min)
+    ours = attend(None, query, key, value, mask, 0.5)[0]
+    theirs = torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, scale=0.5, enable_gqa=True
+    ).transpose(1, 2)
+    torch.testing.assert_close(ours, theirs)
+    slope = torch.randn(ours.shape, generator=generator)
+    for mine, other in zip(
+        torch.autograd.grad(ours, (query, key, value), slope),
+        torch.autograd.grad(theirs, (query, key, value), slope),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, other)
+
+
+def test_it_is_used_for_bf16_inside_the_block_alone(tiny_model: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    for dtype, expected in ((torch.bfloat16, NAME), (torch.float32, "sdpa")):
+        model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=dtype)
+        before = model.config._attn_implementation
+        with plain_attention(model):
+            assert model.config._attn_implementation == expected
+        assert model.config._attn_implementation == before
+
+
+def test_the_block_gives_the_setting_back_when_it_fails(tiny_model: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.bfloat16)
+    before = model.config._attn_implementation
+    with pytest.raises(RuntimeError, match="boom"), plain_attention(model):
+        raise RuntimeError("boom")
+    assert model.config._attn_implementation == before
+
+
+def test_keeping_freed_memory_is_harmless() -> None:
+    assert keep_freed_memory() in (True, False)
+    assert torch.ones(5_000_000).sum().item() == 5_000_000
