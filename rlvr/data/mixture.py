@@ -43,6 +43,7 @@ class SourceOptions:
     languages: Mapping[str, float] | None = None
     tools_offered: Mapping[int, float] | None = None
     group_size: int = 6
+    spoken: float = 0.2
 
     def __post_init__(self) -> None:
         if self.source == "jsonl" and not self.path:
@@ -146,7 +147,7 @@ def _generator_options(source: SourceOptions) -> GeneratorOptions:
         for name in ("categories", "languages", "tools_offered")
         if getattr(source, name) is not None
     }
-    return GeneratorOptions(group_size=source.group_size, **given)
+    return GeneratorOptions(group_size=source.group_size, spoken=source.spoken, **given)
 
 
 def _with_negatives(rows: Sequence[Example], source: SourceOptions, turn: int) -> Iterator[Example]:

@@ -21,18 +21,23 @@ class TargetOptions:
 
     `reasoning_many` and `reasoning_one`: where several tools are offered, and where one is. `preamble_one`: a sentence
     before the call, where one tool is offered and nothing was reasoned. `plain_refusals`: of refusals that do not name
-    what was asked for (shorter, and easier to learn).
+    what was asked for (shorter, and easier to learn). `refusal_wordings`: how many wordings a language has for those
+    (all, where it is left out). With many, a small model's probability of refusing is spread over as many first tokens,
+    and its most probable one is still the call's.
     """
 
     reasoning_many: float = 0.75
     reasoning_one: float = 0.1
     preamble_one: float = 0.15
     plain_refusals: float = 0.5
+    refusal_wordings: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("reasoning_many", "reasoning_one", "preamble_one", "plain_refusals"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: got {getattr(self, name)}, expected a share between 0 and 1")
+        if self.refusal_wordings is not None and self.refusal_wordings < 1:
+            raise ValueError(f"refusal_wordings: got {self.refusal_wordings}, expected at least 1")
 
 
 def target(example: Example, parser: str, seed: int, options: TargetOptions | None = None) -> str:
@@ -66,5 +71,5 @@ def _words(example: Example, lang: str, rng: random.Random, options: TargetOptio
         )
     refusing = example.expects == "refuse"
     if not reply or (refusing and rng.random() < options.plain_refusals):
-        return refusal(lang, rng)
+        return refusal(lang, rng, wordings=options.refusal_wordings)
     return str(reply)

@@ -53,6 +53,26 @@ class CatalogueTool:
     def name(self) -> str:
         return self.tool.name
 
+    def literal(self, lang: str) -> tuple[Template, ...]:
+        """The templates of a language in whose queries every value stands as the call has it."""
+        return tuple(t for t in self.templates[lang] if self._is_literal(t, lang))
+
+    def _is_literal(self, template: Template, lang: str) -> bool:
+        if not all(_said_in(value, template.text) for value in template.fixed.values()):
+            return False
+        return all(_says_itself(self.values[path], lang) for path in template.placeholders)
+
+
+def _says_itself(spec: Any, lang: str) -> bool:
+    """Whether the words of every value hold the value: `sms` said as "text message" does not."""
+    if isinstance(spec, (list, tuple)):
+        return all(_said_in(entry["value"], str(words)) for entry in spec for words in entry[lang])
+    return _says_itself(spec["items"], lang) if "items" in spec else True
+
+
+def _said_in(value: Any, words: str) -> bool:
+    return not isinstance(value, bool) and str(value) in words
+
 
 @cache
 def load_catalogue(folder: Path = FOLDER) -> tuple[CatalogueTool, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
-from rlvr.data.generator.catalogue import CatalogueTool, load_catalogue
+from rlvr.data.generator.catalogue import CatalogueTool, Template, load_catalogue
 from rlvr.data.generator.values import sample_arguments
 from rlvr.data.generator.words import join_queries, refusal
 from rlvr.negatives import ToolSet, action_mismatch, domain_mismatch, server_shuffle, why_answerable
@@ -33,6 +33,10 @@ NEGATIVE_KINDS = {"domain_mismatch": 0.35, "action_mismatch": 0.35, "server_shuf
 class GeneratorOptions:
     """Shares are relative weights. `group_size` examples share one list of tools.
 
+    `spoken` is the share, between 0 and 1, of lists of tools whose queries may say a value in other words than the
+    call's ("by text message" for `sms`, "nhà bếp" for `kitchen`, "without audio guides" for `false`). In the others
+    every value stands in the query as the call has it.
+
     Raises `ValueError` on shares that no example could be drawn with.
     """
 
@@ -49,6 +53,7 @@ class GeneratorOptions:
     tools_offered: Mapping[int, float] = field(default_factory=lambda: {1: 0.5, 2: 0.4, 3: 0.1})
     negatives: Mapping[str, float] = field(default_factory=lambda: dict(NEGATIVE_KINDS))
     group_size: int = 6
+    spoken: float = 0.2
 
     def __post_init__(self) -> None:
         for name in ("languages", "categories", "tools_offered", "negatives"):
@@ -58,6 +63,8 @@ class GeneratorOptions:
         unserved = sorted(set(self.categories) - {*FOR_ONE, *FOR_MANY, "irrelevance"})
         if unserved:
             raise ValueError(f"categories: {', '.join(unserved)} is not made by the generator")
+        if not 0 <= self.spoken <= 1:
+            raise ValueError(f"spoken: got {self.spoken}, expected a share between 0 and 1")
         if not all(1 <= size <= MOST_TOOLS for size in self.tools_offered):
             raise ValueError(f"tools_offered: got {dict(self.tools_offered)}, expected sizes from 1 to {MOST_TOOLS}")
         if not _sizes(self):
@@ -77,10 +84,13 @@ def _group(split: str, seed: int, g: int, options: GeneratorOptions) -> Iterator
     rng = random.Random(f"{split}/{seed}/{g}")
     catalogue = [t for t in load_catalogue() if t.split == split]
     size = _weighted(rng, _sizes(options))
-    offered = _offer(rng, catalogue, int(size))
+    literal = rng.random() >= options.spoken
+    languages = [lang for lang, share in options.languages.items() if share]
+    able = [t for t in catalogue if all(t.literal(lang) for lang in languages)] if literal else catalogue
+    offered = _offer(rng, able, int(size))
     for k in range(options.group_size):
         lang, category = _weighted(rng, options.languages), _category(rng, options, len(offered))
-        maker = _Maker(split, f"builtin-{split}-{seed}-{g}-{k}", lang, rng, offered, catalogue, options)
+        maker = _Maker(split, f"builtin-{split}-{seed}-{g}-{k}", lang, rng, offered, catalogue, options, literal)
         example = maker.make(category)
         if example is not None:
             yield example
@@ -129,6 +139,7 @@ class _Maker:
     offered: Sequence[CatalogueTool]
     catalogue: Sequence[CatalogueTool]
     options: GeneratorOptions
+    literal: bool
 
     def make(self, category: str) -> Example | None:
         if category == "irrelevance":
@@ -170,13 +181,17 @@ class _Maker:
             for _ in range(20):
                 if part[1] not in seen:
                     break
-                part = sample_arguments(tool, rng.choice(tool.templates[self.lang]), self.lang, rng.randrange(2**32))
+                part = sample_arguments(tool, rng.choice(self._templates(tool)), self.lang, rng.randrange(2**32))
             out.append(part)
         return out
 
     def _query(self, tool: CatalogueTool) -> _Part:
-        template = self.rng.choice(tool.templates[self.lang])
+        template = self.rng.choice(self._templates(tool))
         return sample_arguments(tool, template, self.lang, self.rng.randrange(2**32))
+
+    def _templates(self, tool: CatalogueTool) -> Sequence[Template]:
+        """A tool that is asked for beside a list that does not offer it may have no literal template."""
+        return (self.literal and tool.literal(self.lang)) or tool.templates[self.lang]
 
     def _irrelevance(self) -> Example | None:
         """A query for a tool that is not offered, made into a negative of one of the kinds and checked."""

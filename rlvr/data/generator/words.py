@@ -35,10 +35,20 @@ def _closed(text: str, lang: str) -> str:
     return text if text.endswith(_ENDS) else text + ("。" if lang == "zh" else ".")
 
 
-def refusal(lang: str, rng: random.Random, ability: str | None = None, topic: str | None = None) -> str:
-    """Refusing words in a language; what was asked for and what is on offer are named where they are known."""
+def refusal(
+    lang: str,
+    rng: random.Random,
+    ability: str | None = None,
+    topic: str | None = None,
+    *,
+    wordings: int | None = None,
+) -> str:
+    """Refusing words in a language; what was asked for and what is on offer are named where they are known.
+
+    `wordings` draws among the first so many of the language only.
+    """
     kind = "refusals" if ability and topic else "plain_refusals"
-    template = str(rng.choice(_in(load_words()[kind], lang)))
+    template = str(rng.choice(_in(load_words()[kind], lang)[:wordings]))
     return template.replace("{ability}", ability or "").replace("{topic}", topic or "")
 
 
