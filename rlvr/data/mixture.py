@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from rlvr.data.generator import LANGUAGES, GeneratorOptions, generate
 from rlvr.data.sources.jsonl import read_jsonl
+from rlvr.data.vary import vary
 from rlvr.errors import DataError
 from rlvr.negatives import server_shuffle
 from rlvr.types import CATEGORIES, Example
@@ -25,7 +26,8 @@ class SourceOptions:
     `count` examples are taken (all, where it is left out), after `skip`; a file is shuffled with `seed` first unless
     `shuffle: false`. `negatives` is the share, between 0 and 1, of a file's calling examples that become negatives by
     server shuffle: their tools are swapped with another example's. `expects` overrides what a file says of its
-    no-call rows. `categories` keeps only the named ones.
+    no-call rows. `categories` keeps only the named ones. `vary` is the share of lists of tools that get other names,
+    other optional parameters, and other names and codes in their queries (`rlvr.data.vary`).
     """
 
     source: Literal["builtin", "jsonl"]
@@ -44,14 +46,16 @@ class SourceOptions:
     tools_offered: Mapping[int, float] | None = None
     group_size: int = 6
     spoken: float = 0.2
+    vary: float = 0.0
 
     def __post_init__(self) -> None:
         if self.source == "jsonl" and not self.path:
             raise ValueError("source jsonl needs a path")
         if self.source == "builtin" and self.count is None:
             raise ValueError("source builtin makes examples without end: give a count")
-        if not 0 <= self.negatives <= 1:
-            raise ValueError(f"negatives: got {self.negatives}, expected a share between 0 and 1")
+        for name in ("negatives", "vary"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}: got {getattr(self, name)}, expected a share between 0 and 1")
         for name, least in (("count", 1), ("skip", 0), ("repeat", 1), ("group_size", 1), ("max_tools", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
@@ -108,6 +112,8 @@ def load_mixture(options: DataOptions, root: Path | None = None) -> list[Example
     examples: list[Example] = []
     for index, source in enumerate(options.sources):
         loaded = list(_load(source, root or Path.cwd()))
+        if source.vary:
+            loaded = vary(loaded, source.seed, source.vary)
         if not loaded:
             raise DataError(source.path or source.source, f"source {index} gives no example: check its filters")
         examples.extend(loaded)

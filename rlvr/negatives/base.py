@@ -22,9 +22,11 @@ class ToolSet:
 def negative(parent: Example, tools: Sequence[Tool], *, kind: str, seed: int, reason: str) -> Example:
     """`parent`'s dialogue beside other tools: the ground truth becomes empty, and a refusal is expected.
 
-    The provenance stands in `meta`: kind, parent's id, seed, reason.
+    The provenance stands in `meta`: kind, parent's id, seed, reason, and the calls that the parent's query asked for.
     """
-    meta = {**parent.meta, "negative": {"kind": kind, "parent": parent.id, "seed": seed, "reason": reason}}
+    asked = [call.to_json() for call in parent.ground_truth]
+    provenance = {"kind": kind, "parent": parent.id, "seed": seed, "reason": reason, "asked": asked}
+    meta = {**parent.meta, "negative": provenance}
     return dataclasses.replace(
         parent,
         id=f"{parent.id}/{kind}",

@@ -1,0 +1,181 @@
+"""What is varied changes everywhere at once; what is right stays right."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+
+from rlvr.data.generator import generate
+from rlvr.data.vary import vary
+from rlvr.data.vary.names import load_synonyms, styled, vary_tool, words_of
+from rlvr.data.vary.values import invented, renamed, strings, vary_values
+from rlvr.parsers import get_parser
+from rlvr.rewards import score
+from rlvr.tools import validate
+from rlvr.types import Example, GoldCall, OneOf, Tool
+
+EXAMPLES = list(generate("train", 400, 3))
+
+
+def test_calls_stay_valid_and_name_tools_that_are_offered() -> None:
+    for example in vary(EXAMPLES, 1):
+        tools = {t.name: t for t in example.tools}
+        assert len(tools) == len(example.tools)
+        for call in example.ground_truth:
+            assert validate(tools[call.name], call.canonical().arguments) == []
+
+
+def test_values_that_stood_in_the_query_still_do() -> None:
+    for before, after in zip(EXAMPLES, vary(EXAMPLES, 1), strict=True):
+        old, new = (list(strings([c.arguments for c in e.ground_truth])) for e in (before, after))
+        stood = sum(value in before.query for value in old)
+        assert sum(value in after.query for value in new) >= stood, after.id
+
+
+def test_most_of_it_changes_and_calls_and_refusals_alike() -> None:
+    varied = vary(EXAMPLES, 1)
+    for wants in (True, False):
+        pairs = [(a, b) for a, b in zip(EXAMPLES, varied, strict=True) if bool(a.ground_truth) is wants]
+        changed = sum(a.query != b.query for a, b in pairs) / len(pairs)
+        assert 0.5 < changed < 0.95
+    assert sum(a.tools != b.tools for a, b in zip(EXAMPLES, varied, strict=True)) / len(EXAMPLES) > 0.9
+
+
+def test_what_a_negative_asked_for_changes_with_its_query() -> None:
+    seen = 0
+    for example in vary(EXAMPLES, 1):
+        asked = example.meta.get("negative", {}).get("asked", ())
+        for value in strings([a["arguments"] for a in asked]):
+            seen += value in example.query
+    assert seen > 30
+
+
+def test_neighbours_keep_one_list_of_tools() -> None:
+    before = [len(list(g)) for _, g in itertools.groupby(EXAMPLES, key=lambda e: e.tools)]
+    after = [len(list(g)) for _, g in itertools.groupby(vary(EXAMPLES, 1), key=lambda e: e.tools)]
+    assert before == after
+
+
+def test_the_same_seed_gives_the_same_examples_and_another_does_not() -> None:
+    assert vary(EXAMPLES[:40], 5) == vary(EXAMPLES[:40], 5)
+    assert vary(EXAMPLES[:40], 5) != vary(EXAMPLES[:40], 6)
+
+
+def test_the_share_is_of_lists_of_tools() -> None:
+    assert vary(EXAMPLES, 1, share=0.0) == EXAMPLES
+    varied = [e for e in vary(EXAMPLES, 1, share=0.5) if e.meta.get("varied")]
+    assert 0.3 < len(varied) / len(EXAMPLES) < 0.7
+
+
+def test_the_ground_truth_still_earns_the_most() -> None:
+    for example in vary(EXAMPLES[:60], 2):
+        if not example.ground_truth:
+            continue
+        text = get_parser("hermes").render([c.canonical() for c in example.ground_truth])
+        breakdown = score(text, tools=example.tools, ground_truth=example.ground_truth, query=example.query)
+        assert breakdown.correctness == 1.0
+
+
+TOOL = Tool(
+    "get_weather",
+    "Weather of a city.",
+    {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "days": {"type": "integer"}, "unit": {"type": "string"}},
+        "required": ["city"],
+    },
+)
+
+
+def example_of(query: str, arguments: dict, **meta) -> Example:
+    message = {"role": "user", "content": query}
+    return Example("e", "hand", "simple", (message,), (TOOL,), (GoldCall("get_weather", arguments),), "any", meta)
+
+
+def test_a_dialogue_of_several_messages_is_left_as_it_is() -> None:
+    example = example_of("Hanoi, please.", {"city": "Hanoi"})
+    longer = Example(
+        "e", "hand", "simple", ({"role": "assistant", "content": "Where?"}, *example.messages), *_rest(example)
+    )
+    assert vary([longer], 1) == [longer]
+
+
+def test_a_ground_truth_with_alternatives_is_left_as_it_is() -> None:
+    example = example_of("Hanoi, please.", {"city": OneOf(("Hanoi", "Ha Noi"))})
+    assert vary([example], 1) == [example]
+
+
+def _rest(example: Example) -> tuple:
+    return example.tools, example.ground_truth, example.expects, example.meta
+
+
+def test_a_value_the_query_does_not_hold_is_not_changed() -> None:
+    assert vary_values("The capital of Vietnam.", {"city": "Hanoi"}, "en", random.Random(1)) == {}
+
+
+def test_used_and_required_parameters_stay_and_unused_ones_may_go() -> None:
+    dropped = 0
+    for seed in range(40):
+        varied = vary_tool(TOOL, frozenset({"days"}), set(), random.Random(seed))
+        assert {"city", "days"} <= set(varied.parameters)
+        assert varied.tool.parameters["required"] == [varied.parameters["city"]]
+        dropped += "unit" not in varied.parameters
+    assert 0 < dropped < 40
+
+
+def test_a_schema_that_refers_to_parameters_by_name_keeps_them() -> None:
+    schema = {**TOOL.parameters, "dependentRequired": {"days": ["unit"]}}
+    varied = vary_tool(Tool("get_weather", "", schema), frozenset(), set(), random.Random(4))
+    assert varied.tool.parameters == schema
+
+
+def test_a_taken_name_is_not_given_again() -> None:
+    names = {vary_tool(TOOL, frozenset(), set(), random.Random(s)).tool.name for s in range(60)}
+    assert len(names) > 5
+    taken = names - {"get_weather"}
+    assert {vary_tool(TOOL, frozenset(), taken, random.Random(s)).tool.name for s in range(60)} == {"get_weather"}
+
+
+@pytest.mark.parametrize(
+    ("value", "shape"),
+    [
+        ("2026-03-14", "dddd-dd-dd"),
+        ("2026-03", "dddd-dd"),
+        ("08:30", "dd:dd"),
+        ("A-48213", "A-ddddd"),
+        ("SE19", "AAdd"),
+    ],
+)
+def test_codes_and_dates_keep_their_shape(value: str, shape: str) -> None:
+    changed = {renamed(value, "en", random.Random(s)) for s in range(20)}
+    assert len(changed) > 5
+    for text in changed:
+        assert "".join("d" if c.isdigit() else "A" if c.isalpha() else c for c in text) == shape
+
+
+@pytest.mark.parametrize("value", ["living room", "cardiology", "tom@example.org", "https://example.com/menu", "燈"])
+def test_words_with_a_meaning_and_addresses_stay(value: str) -> None:
+    assert all(renamed(value, "en", random.Random(s)) == value for s in range(10))
+
+
+def test_names_change_in_their_own_script() -> None:
+    rng = random.Random(2)
+    assert renamed("市立美術館", "zh", rng)[2:] == "美術館"
+    assert all(word.istitle() for word in renamed("Nguyễn Thị Lan", "vi", rng).split())
+    assert invented(rng).istitle()
+
+
+def test_names_are_split_and_joined() -> None:
+    assert words_of("HTTPServer.getURL2") == ["http", "server", "get", "url", "2"]
+    assert styled(["a"], "dotted") == "a"
+
+
+def test_every_synonym_is_a_name() -> None:
+    synonyms = load_synonyms()
+    for kind in ("tool", "parameter"):
+        assert len(synonyms[kind]) >= 20
+        for words in synonyms[kind].values():
+            assert len(words) == len(set(words)) > 1
+            assert all(w.isidentifier() and w == w.lower() for w in words)
