@@ -1,9 +1,9 @@
 """Log-probabilities of targets from hidden states and an output head; no fp32 logits wait for the backward pass.
 
 A vocabulary of 49,152 costs as much as a third of a 135M model's layers, and most of that is moving logits through
-memory. Here the softmax is computed once, in the forward pass, and `softmax - one_hot(target)` is kept in the head's own
-precision: the negative gradient of a log-probability with respect to the logits. (Kept apart, a probability near 1 would
-be rounded to bf16 before the 1 is taken off.)
+memory. Here the softmax is computed once, in the forward pass, and `softmax - one_hot(target)` is kept in the head's
+own precision: the negative gradient of a log-probability with respect to the logits. (Kept apart, a probability near
+1 would be rounded to bf16 before the 1 is taken off.)
 """
 
 from __future__ import annotations

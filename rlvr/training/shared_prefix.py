@@ -11,6 +11,7 @@ Only logits of target tokens are computed (`head`).
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,7 +72,7 @@ def score_targets(model: Any, rows: list[Row], *, temperature: float = 1.0) -> H
     hidden, targets = [], []
     for pack in packs(group_rows(rows), rows):
         layout = lay_out(pack, rows)
-        with plain_attention(base):
+        with plain_attention(base, layout.lengths()):
             out = base(
                 input_ids=torch.tensor([layout.ids], device=device),
                 attention_mask=layout.mask(base.dtype).to(device),
@@ -114,6 +115,13 @@ class Layout:
     parents: list[int] = field(default_factory=list)  # the segment that holds its prefix (itself for a prefix)
     predictors: list[int] = field(default_factory=list)  # places whose hidden states predict the targets
     targets: list[int] = field(default_factory=list)
+
+    def lengths(self) -> list[tuple[int, int | None]]:
+        """Of every segment that has tokens: how many, and which of these segments holds its prefix (None: itself)."""
+        counts = Counter(self.segments)
+        places = {segment: place for place, segment in enumerate(counts)}
+        parents = dict(zip(self.segments, self.parents, strict=True))
+        return [(n, places.get(parents[s]) if parents[s] != s else None) for s, n in counts.items()]
 
     def mask(self, dtype: torch.dtype) -> torch.Tensor:
         """An additive mask (1, 1, tokens, tokens)."""

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from rlvr.training.attention import NAME, attend, plain_attention  # noqa: E402
 from rlvr.training.memory import keep_freed_memory  # noqa: E402
+from rlvr.training.shared_prefix import Row, group_rows, lay_out  # noqa: E402
 
 
 @pytest.mark.parametrize("key_heads", [1, 3, 6])
@@ -58,3 +59,24 @@ def test_the_block_gives_the_setting_back_when_it_fails(tiny_model: Path) -> Non
 def test_keeping_freed_memory_is_harmless() -> None:
     assert keep_freed_memory() in (True, False)
     assert torch.ones(5_000_000).sum().item() == 5_000_000
+
+
+def test_segments_give_what_the_mask_of_the_whole_sequence_gives() -> None:
+    rows = [Row((*range(20), *tail), 22) for tail in ((50, 51, 52), (60, 61, 62, 63), (70, 71, 72))]
+    rows += [Row(tuple(range(100, 107)), 3), Row((7, 8), 1)]
+    layout = lay_out(group_rows(rows), rows)
+    assert layout.lengths() == [(20, None), (3, 0), (4, 0), (3, 0), (2, None), (5, 4), (2, None)]
+    generator = torch.Generator().manual_seed(2)
+    size = (1, 6, len(layout.ids), 4)
+    query = torch.randn(size, generator=generator).requires_grad_()
+    key, value = (torch.randn(1, 3, *size[2:], generator=generator).requires_grad_() for _ in range(2))
+    whole = attend(None, query, key, value, layout.mask(torch.float32), 0.5)[0]
+    parts = attend(None, query, key, value, None, 0.5, segments=layout.lengths())[0]
+    torch.testing.assert_close(parts, whole)
+    slope = torch.randn(whole.shape, generator=generator)
+    for mine, other in zip(
+        torch.autograd.grad(parts, (query, key, value), slope),
+        torch.autograd.grad(whole, (query, key, value), slope),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, other)
