@@ -72,10 +72,11 @@ lint: env ## ruff: lint and format
 types: env ## mypy, strict, on rlvr/
 	$(BIN)/mypy
 
-bench: env ## what is timed: imports, scoring, shared prefixes
+bench: env ## what is timed: imports, scoring, shared prefixes, attention
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/shared_prefix.py
+	$(BIN)/python benchmarks/attention.py
 
 clean: ## remove the environment and the tools' caches; runs stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -42,6 +42,10 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="default: 0")
     parser.add_argument("--languages", metavar="en=2,vi=1,zh=1", help="shares, or names alone for equal shares")
     parser.add_argument("--categories", metavar="simple=3,…", help="shares, or names alone for equal shares")
+    parser.add_argument("--tools", metavar="1=2,2=1", help="shares by the number of tools offered")
+    parser.add_argument(
+        "--spoken", type=float, metavar="SHARE", help="of lists whose values may be said in other words (default: 0.2)"
+    )
     parser.add_argument("--out", required=True, metavar="FILE", type=Path, help="JSONL, packed where it ends in .gz")
     parser.add_argument("--force", action="store_true", help="overwrite FILE")
     parser.set_defaults(run=run_build)
@@ -65,7 +69,8 @@ def run_build(args: argparse.Namespace) -> int:
     if args.out.exists() and not args.force:  # before the work, not after
         raise UsageError(f"{args.out}: is there already. Give another --out, or --force to overwrite it.")
     if args.recipe:
-        own = [n for n in ("split", "count", "seed", "languages", "categories") if getattr(args, n) is not None]
+        flags = ("split", "count", "seed", "languages", "categories", "tools", "spoken")
+        own = [n for n in flags if getattr(args, n) is not None]
         if own:
             raise UsageError(f"--{', --'.join(own)}: the recipe says this; use it with --source builtin.")
         options = recipe_data(args.recipe)
@@ -95,9 +100,23 @@ def _builtin(args: argparse.Namespace) -> SourceOptions:
             split=args.split or "train",
             languages=parse_shares(args.languages, "--languages"),
             categories=parse_shares(args.categories, "--categories"),
+            tools_offered=_sizes(args.tools),
+            **({} if args.spoken is None else {"spoken": args.spoken}),
         )
     except ValueError as error:
         raise UsageError(f"--{error}") from error
+
+
+def _sizes(text: str | None) -> dict[int, float] | None:
+    from rlvr.errors import UsageError
+
+    shares = parse_shares(text, "--tools")
+    if shares is None:
+        return None
+    wrong = [name for name in shares if not name.isdecimal()]
+    if wrong:
+        raise UsageError(f"--tools {text}: {wrong[0]!r} is no number of tools, as in 1=2,2=1.")
+    return {int(name): share for name, share in shares.items()}
 
 
 def parse_shares(text: str | None, flag: str) -> dict[str, float] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rlvr.cli import main
-from rlvr.data.generator import generate
+from rlvr.data.generator import GeneratorOptions, generate
 from rlvr.data.sources.jsonl import read_jsonl
 
 RECIPE = """\
@@ -56,6 +56,14 @@ def test_languages_and_categories(tmp_path: Path) -> None:
     assert set(languages) == {"vi", "zh"}
     assert languages["vi"] > languages["zh"]
     assert {e.category for e in examples} == {"simple", "irrelevance"}
+
+
+def test_numbers_of_tools_and_spoken_values(tmp_path: Path) -> None:
+    out = tmp_path / "a.jsonl"
+    build(out, "--count", "60", "--tools", "1=1,3=1", "--spoken", "0")
+    examples = list(read_jsonl(out))
+    assert {len(e.tools) for e in examples} == {1, 3}
+    assert examples == list(generate("train", 60, 0, GeneratorOptions(tools_offered={1: 1, 3: 1}, spoken=0.0)))
 
 
 def test_negatives_alone(tmp_path: Path) -> None:
@@ -114,6 +122,9 @@ def test_show_is_readable_and_seeded(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["build", "--source", "builtin", "--out", "O", "--languages", "en=0"], "every share is 0"),
         (["build", "--source", "builtin", "--out", "O", "--categories", "simpel"], "categories: simpel unknown"),
         (["build", "--source", "builtin", "--out", "O", "--categories", "multi_turn"], "not made by the generator"),
+        (["build", "--source", "builtin", "--out", "O", "--tools", "two=1"], "'two' is no number of tools"),
+        (["build", "--source", "builtin", "--out", "O", "--tools", "99=1"], "tools_offered: got {99: 1.0}"),
+        (["build", "--source", "builtin", "--out", "O", "--spoken", "2"], "spoken: got 2.0, expected a share"),
         (["build", "--recipe", "warmup", "--out", "O", "--seed", "1"], "--seed: the recipe says this"),
         (["build", "--recipe", "none", "--out", "O"], "none: no such recipe file"),
         (["build", "--out", "O"], "one of the arguments --recipe --source is required"),

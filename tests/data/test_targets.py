@@ -85,3 +85,15 @@ def test_a_question_is_learnt_from_the_rows_own_reply_and_never_becomes_a_refusa
 def test_a_share_is_between_0_and_1(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}: got 1.5, expected a share between 0 and 1"):
         TargetOptions(**{name: 1.5})
+
+
+def test_refusals_may_keep_to_few_wordings() -> None:
+    refused = [e for e in EXAMPLES if e.expects == "refuse"]
+    for wordings in (1, 2):
+        options = TargetOptions(0.0, 0.0, 0.0, plain_refusals=1.0, refusal_wordings=wordings)
+        by_language: dict[str, set[str]] = {}
+        for example in refused:
+            by_language.setdefault(str(example.lang), set()).add(target(example, "hermes", 1, options))
+        assert {lang: len(texts) for lang, texts in by_language.items()} == dict.fromkeys(("en", "vi", "zh"), wordings)
+    with pytest.raises(ValueError, match="refusal_wordings: got 0, expected at least 1"):
+        TargetOptions(refusal_wordings=0)

@@ -156,7 +156,7 @@ def test_negatives_are_not_answerable(made: Made, split: str) -> None:
         if not negative:
             continue
         kinds[negative["kind"]] += 1
-        assert set(negative) == {"kind", "parent", "seed", "reason"}
+        assert set(negative) == {"kind", "parent", "seed", "reason", "asked"}
         assert example.expects == "refuse"
         assert negative["parent"] in example.id
         wanted = [t for t in CATALOGUE.values() if t.ability[str(example.lang)] == example.meta["ability"]]
@@ -226,3 +226,28 @@ def test_groups_share_their_tools() -> None:
 def test_options_that_nothing_could_be_drawn_with(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GeneratorOptions(**options)
+
+
+@both
+def test_without_spoken_values_a_call_is_copied_from_its_query(split: str) -> None:
+    missing = [
+        (e.id, value)
+        for e in generate(split, 400, 5, GeneratorOptions(spoken=0.0))
+        for call in e.ground_truth
+        for value in leaves(call.canonical().arguments)
+        if str(value) not in e.query
+    ]
+    assert missing == []
+
+
+@both
+def test_spoken_values_may_stand_in_other_words(split: str) -> None:
+    examples = list(generate(split, 400, 5, GeneratorOptions(spoken=1.0)))
+    values = [(e, v) for e in examples for c in e.ground_truth for v in leaves(c.canonical().arguments)]
+    assert 0.05 < sum(str(v) not in e.query for e, v in values) / len(values) < 0.6
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_a_share_of_spoken_values_out_of_range_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="spoken: got .*, expected a share between 0 and 1"):
+        GeneratorOptions(spoken=share)
