@@ -249,5 +249,5 @@ def test_spoken_values_may_stand_in_other_words(split: str) -> None:
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])
 def test_a_share_of_spoken_values_out_of_range_is_refused(share: float) -> None:
-    with pytest.raises(ValueError, match="spoken: got .*, expected a share between 0 and 1"):
+    with pytest.raises(ValueError, match=r"spoken: got .*, expected a share between 0 and 1"):
         GeneratorOptions(spoken=share)
