@@ -129,6 +129,9 @@ def _run_context(run: Run) -> dict[str, Any]:
     seconds = run.info.get("seconds")
     if isinstance(seconds, (int, float)):
         facts["took"] = duration(seconds)
+    memory = run.info.get("peak_memory_gib")
+    if isinstance(memory, (int, float)):
+        facts["memory at most"] = f"{memory:.1f} GiB"
     steps = [row["step"] for row in run.metrics]
     if steps:
         facts["steps"] = f"{steps[-1]:g}"

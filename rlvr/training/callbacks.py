@@ -11,6 +11,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from rlvr.parsers import get_parser
+from rlvr.tools import normalise_tools
 from rlvr.training.run_folder import COMPLETE, RunFolder, save_model
 
 SAMPLES_A_STEP = 8
@@ -111,7 +112,8 @@ class SampleCallback(TrainerCallback):  # type: ignore[misc]
         for index in range(0, total, max(1, total // SAMPLES_A_STEP)):
             scores = {name: _number(logs["rewards"][name][index]) for name in self.weights}
             completion, row = logs["completion"][index], self.rows[logs["prompt"][index]]
-            parsed = self.parser.parse(completion, reasoning_opened=row["reasoning_opened"])
+            tools = normalise_tools(row["tools"]) if self.parser.reads_tools else ()
+            parsed = self.parser.parse(completion, reasoning_opened=row["reasoning_opened"], tools=tools)
             self.folder.append(
                 self.folder.samples,
                 {

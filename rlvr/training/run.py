@@ -15,7 +15,7 @@ from rlvr.models import resolve
 from rlvr.rollouts import choose_backend
 from rlvr.training.dataset import Rendered, render_mixture
 from rlvr.training.job import Job, say
-from rlvr.training.memory import keep_freed_memory
+from rlvr.training.memory import keep_freed_memory, peak_memory
 from rlvr.training.precision import choose_precision
 from rlvr.training.recipe import Recipe
 from rlvr.training.run_folder import RunFolder, now, save_model, versions, write_atomically
@@ -49,9 +49,10 @@ def train(recipe: Recipe, resolved: Mapping[str, Any], out: str | Path, *, resum
         raise RunError(f"{out}: writing failed ({error}). {left} Free space, then go on with --resume.") from error
     if recipe.selection is None:
         save_model(trainer.accelerator.unwrap_model(trainer.model), job.tokenizer, folder.final)
-    folder.record(finished=now(), seconds=round(time.monotonic() - started, 1), steps=trainer.state.global_step)
-    minutes = (time.monotonic() - started) / 60
-    say(f"{recipe.name}: {trainer.state.global_step} steps in {minutes:.1f} min → {folder.final}")
+    seconds, memory = time.monotonic() - started, peak_memory()
+    folder.record(finished=now(), seconds=round(seconds, 1), steps=trainer.state.global_step, **memory)
+    held = f", at most {memory['peak_memory_gib']:.1f} GiB of memory" if "peak_memory_gib" in memory else ""
+    say(f"{recipe.name}: {trainer.state.global_step} steps in {seconds / 60:.1f} min{held} → {folder.final}")
     return folder.final
 
 

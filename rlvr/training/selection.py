@@ -16,7 +16,8 @@ def strict_score(trainer: Any, held_out: Rendered, parser: str, max_new_tokens: 
     read = get_parser(parser)
     right = 0
     for example, prompt, made in zip(held_out.examples, held_out.prompts, generations, strict=True):
-        parsed = read.parse(made.text, truncated=made.truncated, reasoning_opened=prompt.reasoning_opened)
+        opened = prompt.reasoning_opened
+        parsed = read.parse(made.text, truncated=made.truncated, reasoning_opened=opened, tools=example.tools)
         right += judge(parsed, Context.of(example)).right
     return right / len(held_out.examples), len(held_out.examples)
 

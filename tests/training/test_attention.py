@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from rlvr.training.attention import NAME, attend, plain_attention  # noqa: E402
-from rlvr.training.memory import keep_freed_memory  # noqa: E402
+from rlvr.training.memory import keep_freed_memory, peak_memory  # noqa: E402
 from rlvr.training.shared_prefix import Row, group_rows, lay_out  # noqa: E402
 
 
@@ -59,6 +59,15 @@ def test_the_block_gives_the_setting_back_when_it_fails(tiny_model: Path) -> Non
 def test_keeping_freed_memory_is_harmless() -> None:
     assert keep_freed_memory() in (True, False)
     assert torch.ones(5_000_000).sum().item() == 5_000_000
+
+
+def test_the_peak_of_memory_counts_what_was_held() -> None:
+    before = peak_memory()["peak_memory_gib"]
+    block = torch.ones(2**28)  # 1 GiB
+    after = peak_memory()["peak_memory_gib"]
+    assert block.sum() > 0
+    assert 1 < after
+    assert before <= after
 
 
 def test_segments_give_what_the_mask_of_the_whole_sequence_gives() -> None:
