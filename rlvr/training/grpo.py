@@ -1,7 +1,8 @@
-"""GRPO with TRL's `GRPOTrainer`, and two savings that leave its gradient as it is.
+"""GRPO with TRL's `GRPOTrainer`, and three savings that leave its gradient as it is.
 
-A group's prompt is computed once (`shared_prefix`). Completions whose advantage is 0 are left out of the pass: without
-a KL term and with a loss that is normalised by the tokens of the whole generation (`dapo`), they add nothing.
+A group's prompt is computed once (`shared_prefix`), and so is a completion that was sampled several times. Completions
+whose advantage is 0 are left out of the pass: without a KL term and with a loss that is normalised by the tokens of the
+whole generation (`dapo`), they add nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ NORMALISED_GLOBALLY = ("dapo", "cispo")
 
 
 class SharedPrefixGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
-    """`GRPOTrainer` that computes a group's prompt once and skips completions without advantage."""
+    """`GRPOTrainer` that computes prompts and repeated completions once, and skips those without advantage."""
 
     skip_zero_advantage = True
     _buffered_inputs: list[dict[str, Any]]
@@ -54,12 +55,11 @@ class SharedPrefixGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
                 model, input_ids, attention_mask, logits_to_keep, *args, **kwargs
             )
         rows = rows_of(input_ids, attention_mask, logits_to_keep)
-        order = sorted(range(len(rows)), key=lambda i: (rows[i].ids[: rows[i].start], i))
-        scores = score_targets(
-            self.accelerator.unwrap_model(model), [rows[i] for i in order], temperature=self.temperature
-        )
-        logps = scatter(scores.logps, [rows[i] for i in order], order, logits_to_keep)
-        entropies = scatter(scores.entropies, [rows[i] for i in order], order, logits_to_keep)
+        # Rows of one prompt beside each other, and what was sampled twice computed once.
+        scored = sorted(set(rows), key=lambda row: (row.ids[: row.start], row.ids))
+        scores = score_targets(self.accelerator.unwrap_model(model), scored, temperature=self.temperature)
+        logps = scatter(scores.logps, scored, rows, logits_to_keep)
+        entropies = scatter(scores.entropies, scored, rows, logits_to_keep)
         return logps, entropies if kwargs.get("compute_entropy") else None, None
 
 
@@ -73,11 +73,25 @@ def rows_of(input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_kee
     return rows
 
 
-def scatter(values: torch.Tensor, rows: list[Row], order: list[int], width: int) -> torch.Tensor:
-    """Put the targets' values, rows one after another, into a (rows, width) tensor in the original order."""
-    places = [i * width + p for i, row in zip(order, rows, strict=True) for p in range(len(row.ids) - row.start)]
+def scatter(values: torch.Tensor, scored: list[Row], rows: list[Row], width: int) -> torch.Tensor:
+    """Spread the targets' values of `scored`, one row after another, over a (rows, width) tensor.
+
+    Every row of `rows` stands in `scored`, once however often it stands in `rows`.
+    """
+    begins: dict[Row, int] = {}
+    total = 0
+    for row in scored:
+        begins[row] = total
+        total += len(row.ids) - row.start
+    places: list[int] = []
+    sources: list[int] = []
+    for i, row in enumerate(rows):
+        length = len(row.ids) - row.start
+        places += range(i * width, i * width + length)
+        sources += range(begins[row], begins[row] + length)
     flat = torch.zeros(len(rows) * width, dtype=values.dtype, device=values.device)
-    return flat.index_put((torch.tensor(places, device=values.device),), values).view(len(rows), width)
+    taken = values[torch.tensor(sources, dtype=torch.long, device=values.device)]
+    return flat.index_put((torch.tensor(places, dtype=torch.long, device=values.device),), taken).view(len(rows), width)
 
 
 def regroup(batches: list[dict[str, Any]]) -> list[dict[str, Any]]:

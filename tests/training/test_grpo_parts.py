@@ -21,12 +21,21 @@ def test_rows_leave_the_padding_out() -> None:
 
 def test_values_return_to_their_places_in_the_original_order() -> None:
     rows = rows_of(INPUT, MASK, logits_to_keep=3)
-    order = [1, 0]
     values = torch.tensor([30.0, 10.0, 20.0], requires_grad=True)
-    placed = scatter(values, [rows[i] for i in order], order, 3)
+    placed = scatter(values, [rows[1], rows[0]], rows, 3)
     assert placed.tolist() == [[10.0, 20.0, 0.0], [30.0, 0.0, 0.0]]
     placed[0, 1].backward()
     assert values.grad.tolist() == [0.0, 0.0, 1.0]
+
+
+def test_a_completion_sampled_twice_is_scored_once_and_counts_twice() -> None:
+    once = rows_of(INPUT, MASK, logits_to_keep=3)
+    rows = [once[0], once[1], once[0]]
+    values = torch.tensor([30.0, 10.0, 20.0], requires_grad=True)
+    placed = scatter(values, [once[1], once[0]], rows, 3)
+    assert placed.tolist() == [[10.0, 20.0, 0.0], [30.0, 0.0, 0.0], [10.0, 20.0, 0.0]]
+    (placed * torch.tensor([[1.0], [1.0], [4.0]])).sum().backward()
+    assert values.grad.tolist() == [1.0, 5.0, 5.0]
 
 
 def test_regroup_brings_a_prompts_rows_together_and_keeps_every_row() -> None:
