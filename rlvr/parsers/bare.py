@@ -5,22 +5,25 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from rlvr.parsers.strict_json import loads_strict
+from rlvr.parsers.strict_json import json_end, loads_strict
+from rlvr.types import CallAttempt
 
-_BARE = re.compile(
-    r"""(?P<call>\{\s{0,64}
+_CALL = r"""\{\s{0,64}
       (?:["']\w{1,20}["']\s{0,8}:\s{0,8}(?:["'][^"'\n]{0,80}["']|[\w.]{1,20})\s{0,8},\s{0,8}){0,2}  # an id, a type
       ["'](?:
         name["']\s{0,64}:\s{0,64}["'][^"'\n]{1,200}["']\s{0,64},\s{0,64}["'](?:arguments|parameters)["']
       | (?:arguments|parameters)["']\s{0,64}:\s{0,64}[{"]
       | function["']\s{0,64}:\s{0,64}\{\s{0,64}["']name["']
       | (?:tool_calls|function_call|tool_call)["']\s{0,64}:
-      ))
-    | (?i:</?(?:tool[_ ]?calls?|function[_ ]?calls?)\b[^>\n]{0,40}>?
-      | <function\s?= | \[TOOL_CALLS\] | <\|python_tag\|> | <\|tool_calls?[a-z_]{0,20}\|> | <｜tool▁calls?▁begin｜>)""",
-    re.VERBOSE,
-)
-_BRACES = re.compile(r'\\.|["{}]', re.DOTALL)
+      )"""
+_MARKUP = r"""(?i:</?(?:tool[_ ]?calls?|function[_ ]?calls?)\b[^>\n]{0,40}>?
+      | <function\s?= | \[TOOL_CALLS\] | <\|python_tag\|> | <\|tool_calls?[a-z_]{0,20}\|?> | <｜tool▁calls?▁begin｜>
+      | <(?:start|end)_function_call> | <\|python_(?:start|end)\|> | <\|START_ACTION\|> | <\|channel\|>commentary
+      | <invoke\s)"""
+CALL_START = re.compile(_CALL, re.VERBOSE)
+"""Where a JSON object begins that is, or tries to be, a call."""
+
+_BARE = re.compile(f"(?P<call>{_CALL})|{_MARKUP}", re.VERBOSE)
 _PYTHONIC = re.compile(r"\[\s{0,64}[A-Za-z_][\w.]{0,200}\(")
 _NAMED = re.compile(r"""["']name["']\s{0,64}:""")
 
@@ -36,6 +39,8 @@ def find_bare(text: str) -> tuple[list[str], str]:
     >>> find_bare('{"name": "Ann", "age": 5}')
     ([], '{"name": "Ann", "age": 5}')
     """
+    if "<" not in text and "{" not in text and "[" not in text:
+        return [], text
     whole = text.strip()
     if whole.endswith(")]") and _PYTHONIC.match(whole):
         return [whole], ""
@@ -52,32 +57,28 @@ def find_bare(text: str) -> tuple[list[str], str]:
     return found, "".join(kept)
 
 
+def without_bare(text: str, attempts: list[CallAttempt]) -> str:
+    """Note the bare calls of a text as broken attempts, and return the text without them."""
+    found, kept = find_bare(text)
+    attempts.extend(CallAttempt(raw, None, "bare") for raw in found)
+    return kept
+
+
 def _stretches(text: str) -> list[tuple[int, int]]:
-    """Where a bare call begins and ends; the end is that of its balanced braces, or of the text."""
+    """Where bare calls begin and end; the end is that of the balanced braces, or of the text."""
     out: list[tuple[int, int]] = []
     position = 0
     while position < len(text):
         hit = _BARE.search(text, position)
         if hit is None:
             break
-        end = _balanced_end(text, hit.start()) if hit["call"] else hit.end()
+        end = hit.end()
+        if hit["call"]:
+            end = json_end(text, hit.start())
+            end = len(text) if end < 0 else end
         out.append((hit.start(), end))
         position = end
     return out
-
-
-def _balanced_end(text: str, start: int) -> int:
-    """The end of the braces that open at `start`, strings skipped; the text's end where they do not close."""
-    depth, quoted = 0, False
-    for token in _BRACES.finditer(text, start):
-        mark = token.group()
-        if mark == '"':
-            quoted = not quoted
-        elif not quoted and mark in "{}":
-            depth += 1 if mark == "{" else -1
-            if depth == 0:
-                return token.end()
-    return len(text)
 
 
 def _try_json(text: str) -> Any:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from rlvr.types import CallAttempt, Outcome, ParsedCompletion, ToolCall
+from rlvr.parsers.reasoning import split_reasoning
+from rlvr.parsers.strict_json import MAX_ARGUMENTS_DEPTH, depth_exceeds
+from rlvr.types import CallAttempt, Outcome, ParsedCompletion, Tool, ToolCall
 
 MAX_CHARS = 200_000
 """Text longer than this is malformed without being parsed; no sampler that is set up sanely comes near it."""
@@ -14,23 +18,33 @@ END_MARKERS = (
     "<|im_end|>",
     "<|eot_id|>",
     "<|eom_id|>",
+    "<|eot|>",
+    "<|eom|>",
     "<|end_of_text|>",
     "<|endoftext|>",
     "<|end|>",
     "<|im_start|>",
     "<end_of_turn>",
+    "<start_function_response>",
     "<eos>",
     "</s>",
 )
 """What chat templates end a turn with; stripped from the very end of a completion before it is parsed."""
 
+_REVERSED_TAIL = re.compile(rf"(?:\s|{'|'.join(re.escape(m[::-1]) for m in END_MARKERS)})*+")
 _SHOWN = 200
+_CUT_FROM = 5
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""A lone surrogate: no text that can be written to a file or sent to a tool holds one."""
 
 ParserName = str
 
 
 class Parser(Protocol):
-    """Takes a completion apart and writes calls back as text; one implementation a tool-call format."""
+    """Takes a completion apart and writes calls back as text; one implementation a tool-call format.
+
+    `reads_tools` says whether `parse` looks at the offered tools; where it does not, they may be left out.
+    """
 
     @property
     def name(self) -> str: ...
@@ -38,17 +52,73 @@ class Parser(Protocol):
     @property
     def reasoning(self) -> str: ...
 
-    def parse(self, text: str, *, truncated: bool = False, reasoning_opened: bool = False) -> ParsedCompletion:
+    @property
+    def reads_tools(self) -> bool: ...
+
+    def parse(
+        self, text: str, *, truncated: bool = False, reasoning_opened: bool = False, tools: Sequence[Tool] = ()
+    ) -> ParsedCompletion:
         """Take one completion apart; total over all strings, in linear time.
 
         `truncated` says that the completion was cut at the length limit; it is copied into the result.
-        `reasoning_opened` says that the prompt ended inside an opened reasoning block.
+        `reasoning_opened` says that the prompt ended inside an opened reasoning block. `tools` are those on offer:
+        formats that do not quote names or do not type values are read by them.
         """
         ...
 
     def render(self, calls: Sequence[ToolCall]) -> str:
-        """The canonical text of `calls`; `parse` reads it back as the same calls."""
+        """The canonical text of `calls`; `parse` reads it back as the same calls.
+
+        Raises `UsageError` where the format has no way to write them.
+        """
         ...
+
+
+class TextParser(ABC):
+    """The frame of a parser: length, end markers and reasoning are dealt with, `_read` does what differs."""
+
+    name: ClassVar[str]
+    reads_tools: ClassVar[bool] = False
+
+    def __init__(self, reasoning: str = "think") -> None:
+        self.reasoning = reasoning
+
+    def parse(
+        self, text: str, *, truncated: bool = False, reasoning_opened: bool = False, tools: Sequence[Tool] = ()
+    ) -> ParsedCompletion:
+        """Take one completion apart (see `Parser.parse`)."""
+        if len(text) > MAX_CHARS:
+            return too_long(text, truncated)
+        reasoning, rest = split_reasoning(strip_end_markers(text), self.reasoning, reasoning_opened)
+        attempts: list[CallAttempt] = []
+        outside = self._read(rest, attempts, tools) if rest else ""
+        if attempts:
+            attempts = _without_odd(attempts, rest)
+        return assemble(attempts, outside, reasoning, truncated=truncated)
+
+    @abstractmethod
+    def _read(self, text: str, attempts: list[CallAttempt], tools: Sequence[Tool]) -> str:
+        """Note the calls of `text`, which is stripped, in `attempts`, and return what stands outside them."""
+
+    @abstractmethod
+    def render(self, calls: Sequence[ToolCall]) -> str:
+        """The canonical text of `calls` (see `Parser.render`)."""
+
+
+def _without_odd(attempts: list[CallAttempt], text: str) -> list[CallAttempt]:
+    """The attempts of a text, calls with a lone surrogate or nested too deeply being broken ones."""
+    if not text.isascii() and SURROGATE.search(text):
+        broken = {raw for raw in {a.raw for a in attempts} if SURROGATE.search(raw)}  # calls of a list share one
+        attempts = [CallAttempt(a.raw, None, a.fault or "json") if a.raw in broken else a for a in attempts]
+    brackets = sum(map(text.count, "[{("))
+    if brackets >= MAX_ARGUMENTS_DEPTH:  # formats without braces around the arguments write one level less
+        attempts = [CallAttempt(a.raw, None, "json") if too_deep(a.call) else a for a in attempts]
+    return attempts
+
+
+def too_deep(call: ToolCall | None) -> bool:
+    """Whether a call's arguments are nested deeper than every format can carry them."""
+    return call is not None and depth_exceeds(dict(call.arguments), MAX_ARGUMENTS_DEPTH)
 
 
 def strip_end_markers(text: str) -> str:
@@ -57,26 +127,31 @@ def strip_end_markers(text: str) -> str:
     >>> strip_end_markers("Hello.<|im_end|>\\n<|endoftext|>")
     'Hello.'
     """
-    end = len(text)
-    while end:
-        if text[end - 1].isspace():
-            end -= 1
-        elif text.endswith(END_MARKERS, 0, end):
-            end -= next(len(m) for m in END_MARKERS if text.endswith(m, 0, end))
-        else:
-            break
-    return text[:end]
+    if not text or not (text[-1].isspace() or text.endswith(END_MARKERS)):
+        return text
+    tail = _REVERSED_TAIL.match(text[::-1])
+    return text[: len(text) - tail.end()] if tail else text
 
 
-def read_call(value: Any, raw: str) -> CallAttempt:
-    """A call from a parsed JSON value: an object of just a `name` and an object of `arguments`, else a `shape` fault.
+def read_call(
+    value: Any, raw: str, keys: Sequence[str] = ("arguments",), constants: Mapping[str, str] | None = None
+) -> CallAttempt:
+    """A call from a parsed JSON value: an object of just a `name` and an object of arguments, else a `shape` fault.
 
-    Further keys are a fault too: they would be a place to write what nobody counts.
+    The arguments stand under one of `keys`. Further keys are a fault too: they would be a place to write what nobody
+    counts; only `constants` may stand beside, with just the value that they name.
     """
-    if isinstance(value, Mapping) and len(value) == 2:
-        name, arguments = value.get("name"), value.get("arguments")
-        if isinstance(name, str) and name and isinstance(arguments, Mapping):
-            return CallAttempt(raw, ToolCall(name, arguments))
+    if not isinstance(value, dict):
+        return CallAttempt(raw, None, "shape")
+    size = len(value)
+    if constants and size > 2:
+        size -= sum(1 for k, v in constants.items() if value.get(k) == v)
+    if size == 2:
+        name = value.get("name")
+        for key in keys:
+            arguments = value.get(key)
+            if isinstance(arguments, dict) and isinstance(name, str) and name:
+                return CallAttempt(raw, ToolCall(name, arguments))
     return CallAttempt(raw, None, "shape")
 
 
@@ -86,7 +161,11 @@ def assemble(
     """Give the parts of a completion their outcome; one broken attempt makes all of it malformed."""
     text = text.strip()
     if attempts:
-        outcome = Outcome.MALFORMED if any(a.fault is not None for a in attempts) else Outcome.CALLS
+        outcome = Outcome.CALLS
+        for attempt in attempts:
+            if attempt.fault is not None:
+                outcome = Outcome.MALFORMED
+                break
     else:
         outcome = Outcome.ABSTAIN if text else Outcome.EMPTY
     return ParsedCompletion(outcome, tuple(attempts), text, reasoning, truncated)
@@ -96,3 +175,13 @@ def too_long(text: str, truncated: bool) -> ParsedCompletion:
     """The result for text above `MAX_CHARS`: malformed, its beginning being the one attempt, never read to its end."""
     attempt = CallAttempt(text[:_SHOWN], None, "unclosed")
     return ParsedCompletion(Outcome.MALFORMED, (attempt,), "", "", truncated)
+
+
+def cut_marker(text: str, marker: str) -> int:
+    """Where `text` ends in the middle of `marker`, cut after at least five characters of it; -1 where it does not.
+
+    >>> cut_marker("Let me see <tool_ca", "<tool_call>")
+    11
+    """
+    start = text.rfind(marker[:_CUT_FROM])
+    return start if start >= 0 and len(text) - start < len(marker) and marker.startswith(text[start:]) else -1

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
-from rlvr.parsers.bare import find_bare
-from rlvr.parsers.base import END_MARKERS, MAX_CHARS, assemble, read_call, strip_end_markers, too_long
-from rlvr.parsers.reasoning import split_reasoning
+from rlvr.parsers.bare import without_bare
+from rlvr.parsers.base import TextParser, cut_marker, read_call
+from rlvr.parsers.rendering import call_json
 from rlvr.parsers.strict_json import loads_strict
-from rlvr.types import CallAttempt, ParsedCompletion, ToolCall
+from rlvr.types import CallAttempt, Tool, ToolCall
 
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 _TAG = re.compile(r"(</?tool_call>)")
-_CUT_TAG_FROM = len("<tool")
-_MARKUP = re.compile(
-    "|".join(re.escape(m) for m in ("<tool_call>", "</tool_call>", "<think>", "</think>", *END_MARKERS))
-)
 
 
-class HermesParser:
+class HermesParser(TextParser):
     """One block a call; a JSON list inside one block gives several.
 
     A block ends at the first closing tag, as servers have it; it is read strictly (`strict_json`), and may hold
     nothing but an object of `name` and `arguments`, or a list of such objects.
+
+    >>> parsed = HermesParser().parse('<tool_call>{"name": "f", "arguments": {}}</tool_call>')
+    >>> parsed.outcome.value, parsed.calls
+    ('calls', (ToolCall(name='f', arguments={}),))
     """
 
     name = "hermes"
-
-    def __init__(self, reasoning: str = "think") -> None:
-        self.reasoning = reasoning
 
     def render(self, calls: Sequence[ToolCall]) -> str:
         """The calls' blocks, joined by line breaks. `<` is escaped only where the JSON would hold a tag.
@@ -40,21 +36,19 @@ class HermesParser:
         {"name": "weather", "arguments": {"city": "Hà Nội"}}
         </tool_call>
         """
-        return "\n".join(f"{_OPEN}\n{_render_json(c)}\n{_CLOSE}" for c in calls)
+        return "\n".join(f"{_OPEN}\n{call_json(c)}\n{_CLOSE}" for c in calls)
 
-    def parse(self, text: str, *, truncated: bool = False, reasoning_opened: bool = False) -> ParsedCompletion:
-        """Take one completion apart (see `Parser.parse`).
-
-        >>> parsed = HermesParser().parse('<tool_call>{"name": "f", "arguments": {}}</tool_call>')
-        >>> parsed.outcome.value, parsed.calls
-        ('calls', (ToolCall(name='f', arguments={}),))
-        """
-        if len(text) > MAX_CHARS:
-            return too_long(text, truncated)
-        reasoning, rest = split_reasoning(strip_end_markers(text), self.reasoning, reasoning_opened)
-        attempts: list[CallAttempt] = []
+    def _read(self, text: str, attempts: list[CallAttempt], tools: Sequence[Tool]) -> str:
+        if text.startswith(_OPEN) and text.endswith(
+            _CLOSE
+        ):  # what most completions are: blocks, and nothing beside them
+            first, *more = text[len(_OPEN) : -len(_CLOSE)].split(_CLOSE)
+            if len(more) + 1 == text.count(_OPEN) and all(map(_opens, more)):
+                for body in (first, *(block.partition(_OPEN)[2] for block in more)):
+                    attempts.extend(_read_body(body, f"{_OPEN}{body}{_CLOSE}"))
+                return ""
         outside: list[str] = []
-        position, pieces = 0, _TAG.split(rest)
+        position, pieces = 0, _TAG.split(text)
         while position < len(pieces):
             piece = pieces[position]
             if piece == _OPEN:
@@ -65,12 +59,13 @@ class HermesParser:
             else:
                 outside.append(_read_outside(piece, attempts, last=position == len(pieces) - 1))
                 position += 1
-        return assemble(attempts, "".join(outside), reasoning, truncated=truncated)
+        return "".join(outside)
 
 
-def _render_json(call: ToolCall) -> str:
-    text = json.dumps(call.to_json(), ensure_ascii=False)
-    return text.replace("<", "\\u003c") if _MARKUP.search(text) else text
+def _opens(block: str) -> bool:
+    """Whether what follows a closing tag is whitespace and one block's beginning."""
+    before, opening, _ = block.partition(_OPEN)
+    return bool(opening) and not before.strip()
 
 
 def _read_blocks(pieces: list[str], start: int, attempts: list[CallAttempt]) -> int:
@@ -88,11 +83,11 @@ def _read_blocks(pieces: list[str], start: int, attempts: list[CallAttempt]) -> 
             attempts.append(CallAttempt(_OPEN + body, None, "unclosed"))
         return end
     whole = "".join(inner)
-    if _OPEN in inner and _parses(whole) is None:
+    if _OPEN in inner and not _parses(whole):
         *unclosed, last = _bodies(inner)
         attempts.extend(CallAttempt(_OPEN + body, None, "unclosed") for body in unclosed)
         whole = last
-    attempts.extend(_read_body(whole))
+    attempts.extend(_read_body(whole, f"{_OPEN}{whole}{_CLOSE}"))
     return end + 1
 
 
@@ -101,19 +96,19 @@ def _bodies(inner: list[str]) -> list[str]:
     return [piece for piece in inner if piece != _OPEN] or [""]
 
 
-def _parses(body: str) -> list[object] | None:
+def _parses(body: str) -> bool:
     try:
-        return [loads_strict(body)]
+        loads_strict(body)
     except ValueError:
-        return None
+        return False
+    return True
 
 
-def _read_body(body: str) -> list[CallAttempt]:
-    raw = f"{_OPEN}{body}{_CLOSE}"
-    parsed = _parses(body)
-    if parsed is None:
+def _read_body(body: str, raw: str) -> list[CallAttempt]:
+    try:
+        value = loads_strict(body)
+    except ValueError:
         return [CallAttempt(raw, None, "json")]
-    value = parsed[0]
     if isinstance(value, list):
         return [read_call(v, raw) for v in value] or [CallAttempt(raw, None, "shape")]
     return [read_call(value, raw)]
@@ -121,12 +116,9 @@ def _read_body(body: str) -> list[CallAttempt]:
 
 def _read_outside(text: str, attempts: list[CallAttempt], *, last: bool) -> str:
     """Note bare calls in text that stands outside blocks, and return what is left of it."""
-    found, kept = find_bare(text)
-    attempts.extend(CallAttempt(raw, None, "bare") for raw in found)
-    if last:
-        cut = kept.rfind("<tool")
-        tail = kept[cut:] if cut >= 0 else ""
-        if len(tail) >= _CUT_TAG_FROM and _OPEN.startswith(tail):  # cut in the middle of the opening tag
-            attempts.append(CallAttempt(tail, None, "unclosed"))
-            return kept[:cut]
-    return kept
+    kept = without_bare(text, attempts)
+    cut = cut_marker(kept, _OPEN) if last else -1
+    if cut < 0:
+        return kept
+    attempts.append(CallAttempt(kept[cut:], None, "unclosed"))
+    return kept[:cut]

@@ -6,9 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlvr.parsers.base import MAX_CHARS, Parser, assemble, read_call, too_long
+from rlvr.parsers.base import MAX_CHARS, SURROGATE, Parser, assemble, read_call, too_deep, too_long
 from rlvr.parsers.strict_json import loads_strict
-from rlvr.types import CallAttempt, ParsedCompletion
+from rlvr.types import CallAttempt, ParsedCompletion, Tool
+
+REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
+"""Where servers and TRL's response schemas put the reasoning of a message."""
+
+_SHOWN = 2000
+_BROKEN = object()
 
 
 def parse_messages(
@@ -17,12 +23,13 @@ def parse_messages(
     *,
     truncated: bool = False,
     reasoning_opened: bool = False,
+    tools: Sequence[Tool] = (),
 ) -> ParsedCompletion:
     """Take a completion apart that is a list of messages; those of other roles than `assistant` are skipped.
 
     `content` (a string, or a list of parts with `text`) is parsed as text; `tool_calls` are calls beside it, their
-    `arguments` an object or a JSON string; `reasoning_content` or `reasoning` is reasoning. Anything in them that is
-    no call, is a faulty attempt. Total: whatever the messages hold, nothing is raised.
+    `arguments` an object or a JSON string; `reasoning_content`, `reasoning` or `thinking` is reasoning. Anything in
+    them that is no call, is a faulty attempt. Total: whatever the messages hold, nothing is raised.
 
     >>> from rlvr.parsers import get_parser
     >>> call = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -38,9 +45,9 @@ def parse_messages(
         content = _text(message.get("content"))
         if len(content) > MAX_CHARS:
             return too_long(content, truncated)
-        separate = _text(message.get("reasoning_content") or message.get("reasoning")).strip()
+        separate = _text(next((message[k] for k in REASONING_KEYS if message.get(k)), None)).strip()
         # Where the server already took the reasoning out, the content no longer starts inside it.
-        parsed = parser.parse(content, reasoning_opened=reasoning_opened and not separate)
+        parsed = parser.parse(content, reasoning_opened=reasoning_opened and not separate, tools=tools)
         texts.append(parsed.text)
         reasonings += [separate, parsed.reasoning]
         attempts += parsed.attempts
@@ -66,14 +73,25 @@ def _calls(value: Any) -> Sequence[Any]:
 
 def _structured(value: Any) -> CallAttempt:
     """One entry of `tool_calls`; arguments that are objects go through JSON too, so that both ways are read alike."""
-    raw = repr(value)[:MAX_CHARS]
+    raw = _shown(value)
     body = value.get("function", value) if isinstance(value, Mapping) else None
     if not isinstance(body, Mapping):
         return CallAttempt(raw, None, "shape")
-    arguments = body.get("arguments")
+    name, arguments = body.get("name"), body.get("arguments")
     try:
         text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-        read = loads_strict(text)
+        read = loads_strict(text) if len(text) <= MAX_CHARS else _BROKEN
     except (TypeError, ValueError, RecursionError):
+        read = _BROKEN
+    if read is _BROKEN or (isinstance(name, str) and SURROGATE.search(name)):
         return CallAttempt(raw, None, "json")
-    return read_call({"name": body.get("name"), "arguments": read}, raw)
+    attempt = read_call({"name": name, "arguments": read}, raw)
+    return CallAttempt(raw, None, "json") if too_deep(attempt.call) else attempt
+
+
+def _shown(value: Any) -> str:
+    """A value as text for people, its beginning where it is long; what is nested too deeply to be shown is not."""
+    try:
+        return repr(value)[:_SHOWN]
+    except RecursionError:
+        return "…"

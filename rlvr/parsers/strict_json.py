@@ -5,13 +5,24 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 MAX_DEPTH = 64
 """Deeper JSON is refused: what walks over it later may recurse without fear."""
 
+MAX_ARGUMENTS_DEPTH = 62
+"""The same for a call's arguments, their object counted: what every format can carry inside its own brackets."""
+
+MAX_DIGITS = 308
+"""Integers of more digits are refused, as floats of that size are: no float can be compared with them."""
+
 _WHITESPACE = " \t\r\n"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+_DIGIT = re.compile("[0-9]")
+_LONG_NUMBER = re.compile(r"(?<!\d)\d{309}")
+_BRACES = re.compile(r'\\.|["{}]', re.DOTALL)
+_BRACKETS = re.compile(r'\\.|["\[\]]', re.DOTALL)
 
 
 def loads_strict(text: str) -> Any:
@@ -25,18 +36,43 @@ def loads_strict(text: str) -> Any:
     text = text.strip(_WHITESPACE)
     if not text or text[0] not in '{["-0123456789tfn':
         raise ValueError("not JSON")
+    # A run of more than MAX_DIGITS digits has one at some place that is looked at here.
+    long = len(text) > MAX_DIGITS and _DIGIT.search(text[MAX_DIGITS::MAX_DIGITS]) and _LONG_NUMBER.search(text)
     try:
-        value = _DECODER.decode(text)
+        value, end = (_CAREFUL if long else _SCAN)(text, 0)
+    except StopIteration:
+        raise ValueError("not JSON") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if text.count("{") + text.count("[") > MAX_DEPTH and _depth_exceeds(value, MAX_DEPTH):
+    if end != len(text):
+        raise ValueError("more than one value")
+    if text.count("{") + text.count("[") > MAX_DEPTH and depth_exceeds(value, MAX_DEPTH):
         raise ValueError("nested too deeply")
-    if _SURROGATE.search(text):
+    if ("\\u" in text or not text.isascii()) and _SURROGATE.search(text):
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             raise ValueError("a lone surrogate") from None
     return value
+
+
+def json_end(text: str, start: int) -> int:
+    """Where the bracket that opens at `start` closes, strings and brackets of the other kind skipped; -1: nowhere.
+
+    >>> json_end('{"a": "}"} and more', 0)
+    10
+    """
+    opening = text[start]
+    depth, quoted = 0, False
+    for found in (_BRACES if opening == "{" else _BRACKETS).finditer(text, start):
+        mark = found.group()
+        if mark == '"':
+            quoted = not quoted
+        elif not quoted and len(mark) == 1:
+            depth += 1 if mark == opening else -1
+            if depth == 0:
+                return found.end()
+    return -1
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -54,19 +90,37 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
-def _finite(text: str) -> float:
+def finite_float(text: str) -> float:
+    """A float; raises `ValueError` where it overflows."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"{text:.40} is too large")
     return value
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+def bounded_int(text: str) -> int:
+    """An integer in decimals; raises `ValueError` above `MAX_DIGITS` digits."""
+    if len(text.lstrip("+-")) > MAX_DIGITS:
+        raise ValueError(f"{text:.40} is too large")
+    return int(text)
 
 
-def _depth_exceeds(value: Any, limit: int) -> bool:
+def _scanner(parse_int: Callable[[str], Any] | None) -> Callable[[str, int], tuple[Any, int]]:
+    """The scanner of a decoder: what `raw_decode` calls, without its frame."""
+    decoder: Any = json.JSONDecoder(
+        object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=finite_float, parse_int=parse_int
+    )
+    scan: Callable[[str, int], tuple[Any, int]] = decoder.scan_once
+    return scan
+
+
+_SCAN, _CAREFUL = _scanner(None), _scanner(bounded_int)
+
+
+def depth_exceeds(value: Any, limit: int) -> bool:
+    """Whether lists and objects stand in one another more than `limit` deep."""
     level = [value]
-    for _ in range(limit + 1):
+    for _ in range(limit):
         level = [c for v in level if isinstance(v, (dict, list)) for c in (v.values() if isinstance(v, dict) else v)]
         if not level:
             return False

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from rlvr.parsers import Parser, get_parser
 
 settings.register_profile(
-    "parsers", deadline=None, derandomize=True, max_examples=200, suppress_health_check=list(HealthCheck)
+    "parsers", deadline=None, derandomize=True, max_examples=100, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile("parsers")
 

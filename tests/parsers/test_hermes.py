@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlvr.errors import UsageError
-from rlvr.parsers import MAX_CHARS, Parser, get_parser
+from rlvr.parsers import PARSERS, Parser, get_parser
 from rlvr.types import Outcome, ToolCall
 
 CALL = '{"name": "f", "arguments": {"x": 1}}'
@@ -166,72 +165,10 @@ def test_parsing_inverts_rendering(calls: list[ToolCall]) -> None:
         assert (parsed.text, parsed.reasoning) == ("", "")
 
 
-@given(st.text() | hostile_text, st.booleans(), st.sampled_from(["think", "none"]))
-def test_any_text_gets_one_outcome(text: str, opened: bool, reasoning: str) -> None:
-    parsed = get_parser("hermes", reasoning).parse(text, reasoning_opened=opened)
-    assert parsed == get_parser("hermes", reasoning).parse(text, reasoning_opened=opened)
-    broken = any(a.fault is not None for a in parsed.attempts)
-    assert (parsed.outcome is Outcome.MALFORMED) == broken
-    assert (parsed.outcome is Outcome.CALLS) == (bool(parsed.attempts) and not broken)
-    assert (parsed.outcome is Outcome.EMPTY) == (not parsed.attempts and not parsed.text)
-    assert parsed.text == parsed.text.strip()
-
-
 @given(hostile_text)
 def test_a_broken_attempt_is_never_an_abstention(text: str) -> None:
     parsed = get_parser("hermes", "none").parse(f"{text}<tool_call>")
     assert parsed.outcome is Outcome.MALFORMED
-
-
-N = MAX_CHARS - 100
-HOSTILE = {
-    "opening tags": "<tool_call>" * (N // 11),
-    "closing tags": "</tool_call>" * (N // 12),
-    "empty blocks": "<tool_call></tool_call>" * (N // 23),
-    "closing thoughts": "</think>" * (N // 8),
-    "opening thoughts": "<think>" * (N // 7),
-    "braces": "{" * N,
-    "deep object": "<tool_call>" + '{"a":' * (N // 6) + "</tool_call>",
-    "deep list": "<tool_call>" + "[" * N + "</tool_call>",
-    "balanced depth": "<tool_call>" + "[" * 5000 + "]" * 5000 + "</tool_call>",
-    "a long number": "<tool_call>" + "1" * N + "</tool_call>",
-    "bare calls": CALL * (N // len(CALL)),
-    "open bare calls": '{"name": "f", "arguments": ' * (N // 27),
-    "foreign tags": "[TOOL_CALLS]" * (N // 12),
-    "spaced braces": ("{" + " " * 60) * (N // 61),
-    "near keys": '{"a":1,"b":2,' * (N // 13),
-    "whitespace": "x" + " " * N,
-    "end markers": "<|im_end|> " * (N // 11),
-    "half tags": "<tool" * (N // 5),
-    "escapes": '{"name": "f", "arguments": "' + '\\"' * (N // 2 - 20),
-}
-
-
-def seconds(parser: Parser, text: str) -> float:
-    best = float("inf")
-    for _ in range(2):
-        start = time.perf_counter()
-        parser.parse(text)
-        best = min(best, time.perf_counter() - start)
-    return best
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_text_is_parsed_in_linear_time(hermes: Parser, name: str) -> None:
-    text = HOSTILE[name]
-    whole, quarter = seconds(hermes, text), seconds(hermes, text[: len(text) // 4])
-    # Quadratic time would make it 16; a floor keeps the clock's noise out.
-    assert whole < 0.05 or whole < 10 * quarter
-    assert whole < 2
-
-
-def test_a_megabyte_is_malformed_without_being_parsed(hermes: Parser) -> None:
-    for text in ("a" * 10**6, BLOCK + " " * 10**6, "{" * 10**6):
-        parsed = hermes.parse(text, truncated=True)
-        assert parsed.outcome is Outcome.MALFORMED
-        assert parsed.attempts[0].fault == "unclosed"
-        assert parsed.truncated
-        assert not parsed.calls
 
 
 def test_depth_is_bounded(hermes: Parser) -> None:
@@ -249,7 +186,7 @@ def test_depth_is_bounded(hermes: Parser) -> None:
     ("name", "reasoning", "message"),
     [
         ("hermess", "think", "unknown parser 'hermess'. Did you mean hermes?"),
-        ("xml", "think", "unknown parser 'xml'. Known: hermes."),
+        ("xml", "think", f"unknown parser 'xml'. Known: {', '.join(sorted(PARSERS))}."),
         ("hermes", "thinking", "unknown reasoning parser 'thinking'. Did you mean think?"),
     ],
 )

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlvr.parsers import MAX_CHARS, Parser, get_parser, parse_messages
+from rlvr.rewards.parsing import parse_completion
 from rlvr.types import Outcome, ToolCall
 
 F = ToolCall("f", {"x": 1})
@@ -64,6 +65,28 @@ def test_reasoning_beside_the_content_counts(hermes: Parser) -> None:
     assert (parsed.outcome, parsed.reasoning) == (Outcome.CALLS, "so")
     inside = parse_messages(assistant(f"so</think>{BLOCK}"), hermes, reasoning_opened=True)
     assert (inside.outcome, inside.reasoning) == (Outcome.CALLS, "so")
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning", "thinking"])
+def test_every_key_that_servers_and_trl_put_reasoning_under(hermes: Parser, key: str) -> None:
+    parsed = parse_messages(assistant("", tool_calls=[tool_call({"x": 1})], **{key: "so"}), hermes)
+    assert (parsed.outcome, parsed.calls, parsed.reasoning) == (Outcome.CALLS, (F,), "so")
+
+
+def test_arguments_nested_too_deeply_to_be_written_are_malformed_and_no_exception(hermes: Parser) -> None:
+    deep: Any = 1
+    for _ in range(100_000):
+        deep = [deep]
+    chat = assistant("", tool_calls=[tool_call({"x": deep})])
+    parsed = parse_messages(chat, hermes)
+    assert [a.fault for a in parsed.attempts] == ["json"]
+    assert parse_completion(chat) == parsed
+    assert len(parse_messages(assistant("", tool_calls=[tool_call({"x": "y" * 10**6})]), hermes).attempts[0].raw) < 5000
+
+
+def test_a_name_that_cannot_be_written_is_malformed(hermes: Parser) -> None:
+    parsed = parse_messages(assistant("", tool_calls=[tool_call({}, name="f\ud800")]), hermes)
+    assert [a.fault for a in parsed.attempts] == ["json"]
 
 
 def test_text_and_emptiness(hermes: Parser) -> None:

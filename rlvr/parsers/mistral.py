@@ -1,0 +1,136 @@
+"""Mistral's format: `[TOOL_CALLS]`, then `name[ARGS]{…}` as newer models write it, or a JSON list of calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from rlvr.parsers.bare import without_bare
+from rlvr.parsers.base import TextParser, read_call
+from rlvr.parsers.rendering import json_text, refuse
+from rlvr.parsers.strict_json import json_end, loads_strict
+from rlvr.types import CallAttempt, Tool, ToolCall
+
+_MARK, _ARGS = "[TOOL_CALLS]", "[ARGS]"
+_NAME_END = re.compile(r"\[ARGS\]|\[CALL_ID\]|\[TOOL_CALLS\]|\{")
+_CALL_ID = re.compile(r"\[CALL_ID\]\s*+[A-Za-z0-9]{1,64}+\s*+\[ARGS\]")
+_ID = re.compile(r"[A-Za-z0-9]{9}")
+_STRAY = re.compile(r"\[(?:ARGS|CALL_ID)\]")
+_UNMARKED = re.compile(r"\s*+[^\s{}\[\]()<>\"']{1,200}+\s*+(?:\[ARGS\])?+\s*+(?=\{)")
+_SPACE = re.compile(r"\s*+")
+_NO_NAME = re.compile(r"[\[{<\n]")
+
+
+class MistralParser(TextParser):
+    """Each `[TOOL_CALLS]` begins a stretch: `name[ARGS]{…}` (also with `[CALL_ID]…`, or without `[ARGS]`), or a list.
+
+    Objects of the list hold just `name` and `arguments`, and may hold an `id` of nine letters and digits. A call ends
+    where its JSON ends. The markers are special tokens: trainers that strip those leave text without a call.
+
+    >>> MistralParser().parse('[TOOL_CALLS]f[ARGS]{"x": 1}').calls
+    (ToolCall(name='f', arguments={'x': 1}),)
+    >>> MistralParser().parse('[TOOL_CALLS] [{"name": "f", "arguments": {"x": 1}}]').calls
+    (ToolCall(name='f', arguments={'x': 1}),)
+    """
+
+    name = "mistral"
+
+    def render(self, calls: Sequence[ToolCall]) -> str:
+        """The calls as newer models write them. Raises `UsageError` for a name that holds markup or `{`.
+
+        >>> MistralParser().render([ToolCall("f", {"x": 1}), ToolCall("g", {})])
+        '[TOOL_CALLS]f[ARGS]{"x": 1}[TOOL_CALLS]g[ARGS]{}'
+        """
+        for call in calls:
+            if call.name != call.name.strip() or not call.name or _NO_NAME.search(call.name):
+                raise refuse(self.name, "the name", call.name)
+        return "".join(f"{_MARK}{c.name}{_ARGS}{json_text(dict(c.arguments))}" for c in calls)
+
+    def _read(self, text: str, attempts: list[CallAttempt], tools: Sequence[Tool]) -> str:
+        start = text.find(_MARK)
+        if start < 0 and _is_unmarked(text):
+            attempts.append(CallAttempt(text, None, "bare"))
+            return ""
+        outside: list[str] = []
+        position = 0
+        while start >= 0:
+            outside.append(_around(text[position:start], attempts))
+            position = _read_stretch(text, start, attempts)
+            start = text.find(_MARK, position)
+        return "".join([*outside, _around(text[position:], attempts)])
+
+
+def _around(text: str, attempts: list[CallAttempt]) -> str:
+    attempts.extend(CallAttempt(m.group(), None, "stray") for m in _STRAY.finditer(text))
+    return without_bare(text, attempts)
+
+
+def _read_stretch(text: str, start: int, attempts: list[CallAttempt]) -> int:
+    """Read what the marker at `start` begins; returns the position behind it."""
+    begin = _after_space(text, start + len(_MARK))
+    if text.startswith("[", begin) and not text.startswith((_MARK, _ARGS), begin):
+        return _read_list(text, start, begin, attempts)
+    found = _NAME_END.search(text, begin)
+    if found is None:
+        attempts.append(CallAttempt(text[start:], None, "unclosed"))
+        return len(text)
+    mark, name = found.group(), text[begin : found.start()].strip()
+    arguments = found.start() if mark == "{" else found.end()
+    if mark == "[CALL_ID]":
+        id_end = _CALL_ID.match(text, found.start())
+        arguments = id_end.end() if id_end else len(text)
+    if mark == _MARK or not text.startswith("{", arguments := _after_space(text, arguments)):
+        end = found.start() if mark == _MARK else arguments
+        attempts.append(CallAttempt(text[start:end], None, "unclosed" if end == len(text) else "json"))
+        return end
+    end = json_end(text, arguments)
+    if end < 0:
+        attempts.append(CallAttempt(text[start:], None, "unclosed"))
+        return len(text)
+    value = _try_json(text[arguments:end])
+    raw = text[start:end]
+    if value is None or _NO_NAME.search(name):
+        attempts.append(CallAttempt(raw, None, "json"))
+    else:
+        attempts.append(CallAttempt(raw, ToolCall(name, value)) if name else CallAttempt(raw, None, "shape"))
+    return end
+
+
+def _read_list(text: str, start: int, begin: int, attempts: list[CallAttempt]) -> int:
+    end = json_end(text, begin)
+    if end < 0:
+        attempts.append(CallAttempt(text[start:], None, "unclosed"))
+        return len(text)
+    raw = text[start:end]
+    values = _try_json(text[begin:end])
+    if values is None:
+        attempts.append(CallAttempt(raw, None, "json"))
+        return end
+    attempts.extend([read_call(_without_id(v), raw) for v in values] or [CallAttempt(raw, None, "shape")])
+    return end
+
+
+def _without_id(value: Any) -> Any:
+    """A list's entry without the id that Mistral's older templates write: nine letters and digits, so no room."""
+    if isinstance(value, dict) and isinstance(value.get("id"), str) and _ID.fullmatch(value["id"]):
+        return {k: v for k, v in value.items() if k != "id"}
+    return value
+
+
+def _is_unmarked(text: str) -> bool:
+    """Whether a text is a name and an object to its end, as calls read whose special tokens were stripped."""
+    head = _UNMARKED.match(text)
+    return head is not None and text.endswith("}") and _try_json(text[head.end() :]) is not None
+
+
+def _try_json(text: str) -> Any:
+    try:
+        return loads_strict(text)
+    except ValueError:
+        return None
+
+
+def _after_space(text: str, position: int) -> int:
+    found = _SPACE.match(text, position)
+    return found.end() if found else position
