@@ -27,7 +27,7 @@ from rlvr.rewards.judge import Verdict, judge
 from rlvr.rewards.matching import Match, match_calls
 from rlvr.rewards.refusal import RefusalParams
 from rlvr.rewards.score import Breakdown, score, score_file
-from rlvr.rewards.words import WordKind, classify_words, detect_language
+from rlvr.rewards.words import WordKind, classify_words, detect_language, register_language
 
 __all__ = [
     "Breakdown",
@@ -52,6 +52,7 @@ __all__ = [
     "load_composition",
     "match_calls",
     "refusal_reward",
+    "register_language",
     "score",
     "score_file",
 ]

@@ -2,8 +2,9 @@
 
 Every function here takes `completions` and, of the same length, `tools` and `ground_truth` (JSON strings or objects),
 and returns one score a completion, `None` where the component does not apply. Of further columns it reads `expects`,
-`lang`, `query`, `truncated`, `reasoning_opened` and `id`, and of settings `eos_token_ids`; all others are ignored,
-since trainers pass whatever a dataset has.
+`lang`, `query`, `truncated`, `reasoning_opened` and `id`, and of settings `eos_token_ids`, `reasoning_parser` (a name
+of `rlvr.parsers.REASONING`) and `tokenizer` (given, text is parsed from `completion_ids`, special tokens included); all
+others are ignored, since trainers pass whatever a dataset has.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rlvr.rewards.components import COMPONENTS, Params
 from rlvr.rewards.correctness import CorrectnessParams
 from rlvr.rewards.efficiency import EfficiencyParams
 from rlvr.rewards.format import FormatParams
+from rlvr.rewards.judge import Sample
 from rlvr.rewards.refusal import RefusalParams
 
 Completions = Sequence[str | Sequence[Mapping[str, Any]]]
@@ -132,6 +134,8 @@ class RewardComponent:
     parser: str = "hermes"
     eos_token_ids: tuple[int, ...] = ()
     reasoning_opened: bool = False
+    reasoning_parser: str = "think"
+    tokenizer: Any = None
 
     @property
     def __name__(self) -> str:
@@ -147,11 +151,13 @@ class RewardComponent:
     ) -> list[float | None]:
         """Score a batch; `columns` are what the module's docstring names, and more that is ignored."""
         columns.setdefault("eos_token_ids", self.eos_token_ids)
-        columns.setdefault("reasoning_opened", self.reasoning_opened)
+        columns.setdefault("reasoning_opened", self.reasoning_opened or None)
+        columns.setdefault("reasoning_parser", self.reasoning_parser)
+        columns.setdefault("tokenizer", self.tokenizer)
         samples = batch_samples(completions, tools, ground_truth, self.parser, self.matching, columns)
         return _scores(self.name, self.params, samples)
 
 
-def _scores(name: str, params: Params, samples: Sequence[tuple[Any, Any]]) -> list[float | None]:
-    score = COMPONENTS[name].score
-    return [score(parsed, context, params) for parsed, context in samples]
+def _scores(name: str, params: Params, samples: Sequence[Sample]) -> list[float | None]:
+    of = COMPONENTS[name].of
+    return [of(sample, params) for sample in samples]

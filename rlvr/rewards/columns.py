@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import is_
 from typing import Any
 
 from rlvr.errors import DataError, UsageError
 from rlvr.rewards.context import Context, build_context, check_mode
-from rlvr.rewards.parsing import parse_completion
+from rlvr.rewards.judge import Sample
+from rlvr.rewards.language import MAX_DETECT_CHARS
+from rlvr.rewards.parsing import decoded, parse_completion, parser_of
+from rlvr.rewards.wordlists import changes
 from rlvr.rewards.words import detect_language, known_language
-from rlvr.types import ParsedCompletion
 
-Sample = tuple[ParsedCompletion, Context]
+_LOOKED_AT = 40
+_Column = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What a batch's samples are made from: the columns that are kept by identity, and what was read from the others.
+
+    A trainer hands the same objects to one component after the other; what was parsed for the first is at hand for the
+    rest. Only strings are trusted to be what they were: other objects may have been changed in between.
+    """
+
+    settings: tuple[str, str, str, int]
+    held: tuple[_Column, _Column, _Column]
+    read: tuple[_Column, ...]
+
+    def is_same(self, other: _Batch) -> bool:
+        if self.settings != other.settings or self.read != other.read:
+            return False
+        return all(all(map(is_, a, b)) for a, b in zip(self.held, other.held, strict=True))
+
+    def may_be_kept(self) -> bool:
+        return all(set(map(type, column)) == {str} for column in self.held)
+
+
+_RECENT: deque[tuple[_Batch, list[Sample]]] = deque(maxlen=2)
 
 
 def batch_samples(
@@ -29,27 +60,70 @@ def batch_samples(
     """
     if isinstance(completions, (str, bytes)) or not isinstance(completions, Sequence):
         raise UsageError(f"completions must be a list, got {type(completions).__name__}")
-    check_mode(matching)
     n = len(completions)
-    tool_column = _column("tools", tools, n, required=True)
-    gold_column = _column("ground_truth", ground_truth, n, required=True)
-    expects = _column("expects", columns.get("expects"), n)
+    tokenizer = columns.get("tokenizer")
+    batch = _Batch(
+        (parser, check_mode(matching), columns.get("reasoning_parser") or "think", changes()),
+        (
+            list(completions),
+            _column("tools", tools, n, required=True),
+            _column("ground_truth", ground_truth, n, required=True),
+        ),
+        (
+            _column("expects", columns.get("expects"), n),
+            query_languages(n, columns),
+            truncation(n, columns),
+            opened_reasoning(n, columns),
+        ),
+    )
     ids = _column("id", columns.get("id"), n)
-    truncated = truncation(n, columns)
-    opened = _flags("reasoning_opened", columns.get("reasoning_opened"), n)
-    langs = query_languages(n, columns)
-    samples = []
-    for i, completion in enumerate(completions):
-        where = f"row {i}" if ids[i] is None else str(ids[i])
-        try:
-            parsed = parse_completion(completion, parser, truncated=truncated[i], reasoning_opened=opened[i])
-        except DataError as error:
-            raise DataError(where, str(error)) from error
-        context = build_context(
-            tool_column[i], gold_column[i], expects=expects[i], lang=langs[i], matching=matching, where=where
-        )
-        samples.append((parsed, context))
+    if tokenizer is not None or not n or not batch.may_be_kept():
+        id_column = _column("completion_ids", columns.get("completion_ids") if tokenizer is not None else None, n)
+        return _samples(batch, ids, id_column, tokenizer)
+    for known, samples in tuple(_RECENT):
+        if known.is_same(batch):
+            return samples
+    samples = _samples(batch, ids, [None] * n, None, kept=True)
+    _RECENT.append((batch, samples))
     return samples
+
+
+def _samples(
+    batch: _Batch, ids: _Column, completion_ids: _Column, tokenizer: Any, *, kept: bool = False
+) -> list[Sample]:
+    parser, matching, reasoning, _ = batch.settings
+    direct = parser_of(parser, reasoning) if kept else None  # the samples are kept, so that nothing is parsed twice
+    samples: list[Sample] = []
+    context: Context | None = None
+    last: tuple[Any, ...] = ()
+    rows = zip(*batch.held, *batch.read, completion_ids, strict=True)
+    for i, (completion, tools, gold, expects, lang, truncated, opened, its_ids) in enumerate(rows):
+        try:
+            if context is None or not (
+                _is_same(tools, last[0]) and _is_same(gold, last[1]) and expects == last[2] and lang == last[3]
+            ):
+                context = build_context(tools, gold, expects=expects, lang=lang, matching=matching)
+                last = (tools, gold, expects, lang)  # the completions of a group stand beside each other
+            if direct is not None:
+                of = tuple(context.tools.values()) if direct.reads_tools else ()
+                parsed = direct.parse(completion, truncated=truncated, reasoning_opened=opened, tools=of)
+            else:
+                parsed = parse_completion(
+                    decoded(completion, its_ids, tokenizer),
+                    parser,
+                    truncated=truncated,
+                    reasoning_opened=opened,
+                    tools=context.tools,
+                    reasoning_parser=reasoning,
+                )
+        except DataError as error:
+            raise DataError(f"row {i}" if ids[i] is None else str(ids[i]), str(error)) from error
+        samples.append(Sample(parsed, context))
+    return samples
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    return a is b or (type(a) is str and bool(a == b))
 
 
 def truncation(n: int, columns: Mapping[str, Any]) -> list[bool]:
@@ -65,7 +139,23 @@ def truncation(n: int, columns: Mapping[str, Any]) -> list[bool]:
     if not ends:
         return [False] * n
     wanted = frozenset(ends)
-    return [row is not None and wanted.isdisjoint(row) for row in rows]
+    return [row is not None and not _ends(row, wanted) for row in rows]
+
+
+def _ends(row: Sequence[int], ends: frozenset[int]) -> bool:
+    """Whether one of `ends` stands in a row of token ids, which is most often at its end."""
+    return len(row) > 0 and (row[-1] in ends or not ends.isdisjoint(row))
+
+
+def opened_reasoning(n: int, columns: Mapping[str, Any]) -> list[bool]:
+    """Which prompts ended in an opened reasoning block: as `reasoning_opened` says (a column, or one value for all).
+
+    Where it says nothing, prompts that are rendered strings are looked at: those that end with `<think>` did.
+    """
+    if columns.get("reasoning_opened") is not None:
+        return _flags("reasoning_opened", columns["reasoning_opened"], n)
+    prompts = _column("prompts", columns.get("prompts"), n)
+    return [isinstance(p, str) and p[-_LOOKED_AT:].rstrip().endswith("<think>") for p in prompts]
 
 
 def query_languages(n: int, columns: Mapping[str, Any]) -> list[str | None]:
@@ -76,7 +166,18 @@ def query_languages(n: int, columns: Mapping[str, Any]) -> list[str | None]:
     langs = _column("lang", columns.get("lang"), n)
     queries = _column("query", columns.get("query"), n)
     prompts = _column("prompts", columns.get("prompts"), n)
-    return [query_language(*row) for row in zip(langs, queries, prompts, strict=True)]
+    if not any(column is not None for column in map(columns.get, ("lang", "query", "prompts"))):
+        return [None] * n
+    known: dict[str, str | None] = {}
+    out = []
+    for lang, query, prompt in zip(langs, queries, prompts, strict=True):
+        if type(lang) is not str:
+            out.append(query_language(lang, query, prompt))
+            continue
+        if lang not in known:
+            known[lang] = query_language(lang, query, prompt)
+        out.append(known[lang])
+    return out
 
 
 def query_language(lang: Any, query: Any, prompt: Any) -> str | None:
@@ -86,7 +187,13 @@ def query_language(lang: Any, query: Any, prompt: Any) -> str | None:
             raise DataError("", f"lang: got {lang!r:.60}, expected a language code")
         return known_language(lang)
     text = query if isinstance(query, str) else last_user_text(prompt)
-    return detect_language(text) if text else None
+    return _detected(text[:MAX_DETECT_CHARS], changes()) if text else None
+
+
+@lru_cache(maxsize=1024)
+def _detected(text: str, _changes: int) -> str | None:
+    """The completions of a group have one query, and each component asks."""
+    return detect_language(text)
 
 
 def last_user_text(messages: Any) -> str:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from rlvr import resources
 from rlvr.errors import ConfigError, UsageError, did_you_mean
-from rlvr.rewards.components import COMPONENTS, Params
-from rlvr.rewards.matching import MODES
+from rlvr.rewards.components import Params
+from rlvr.rewards.functions import FunctionSpec, bind_function
 
 if TYPE_CHECKING:
     from rlvr.rewards.batch import RewardComponent
+    from rlvr.rewards.functions import UserFunction
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,10 @@ class ComponentSpec:
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """A composition at one of its stages: reward = sum of weight x score over the components that apply."""
+    """A composition at one of its stages: reward = sum of weight x score over the components that apply.
+
+    `functions` are reward functions of a user's own, which a trainer runs beside the components.
+    """
 
     name: str
     stage: str
@@ -37,13 +41,17 @@ class Composition:
     components: tuple[ComponentSpec, ...]
     matching: str = "typed"
     description: str = ""
+    functions: tuple[FunctionSpec, ...] = ()
 
     def total(self, scores: Mapping[str, float | None]) -> float:
-        """The weighted sum; a score of `None` (not applicable) adds nothing. Raises `UsageError` on a missing score."""
+        """The weighted sum; a score of `None` (not applicable) adds nothing. Raises `UsageError` on a missing score.
+
+        A user's function counts where `scores` holds it.
+        """
         missing = [c.name for c in self.components if c.name not in scores]
         if missing:
             raise UsageError(f"composition {self.name} needs a score for {', '.join(missing)}.")
-        values = ((c.weight, scores[c.name]) for c in self.components)
+        values = ((weight, scores.get(name)) for name, weight in self._named_weights())
         return math.fsum(weight * value for weight, value in values if value is not None)
 
     def component(self, name: str) -> ComponentSpec:
@@ -56,34 +64,54 @@ class Composition:
 
     def with_weights(self, **weights: float) -> Composition:
         """The same with some weights changed, to try them out: `composition.with_weights(efficiency=0.5)`."""
+        own = {f.name for f in self.functions}
         for name, weight in weights.items():
-            self.component(name)
-            if (problem := _weight_problem(weight)) is not None:
+            if name not in own:
+                self.component(name)
+            if (problem := weight_problem(weight)) is not None:
                 raise UsageError(f"weight of {name}: {problem}")
         specs = tuple(replace(c, weight=float(weights.get(c.name, c.weight))) for c in self.components)
-        return replace(self, components=specs)
+        functions = tuple(replace(f, weight=float(weights.get(f.name, f.weight))) for f in self.functions)
+        return replace(self, components=specs, functions=functions)
 
     def weights(self) -> list[float]:
         """The weights in the order of `reward_functions`: a trainer's `reward_weights`."""
-        return [c.weight for c in self.components]
+        return [weight for _, weight in self._named_weights()]
 
     def reward_functions(
         self,
         parser: str = "hermes",
         eos_token_ids: tuple[int, ...] = (),
         reasoning_opened: bool = False,
-    ) -> list[RewardComponent]:
-        """The components as reward functions for a trainer: picklable, each with a `__name__` of its own.
+        reasoning_parser: str = "think",
+        tokenizer: Any = None,
+    ) -> list[RewardComponent | UserFunction]:
+        """The components and the user's functions for a trainer: picklable, each with a `__name__` of its own.
 
         `eos_token_ids`: a completion whose ids hold none of them is truncated. `reasoning_opened`: the prompts end
-        inside a reasoning block.
+        inside a reasoning block; `reasoning_parser` says what counts as one. With a `tokenizer`, text is parsed from
+        the completions' ids, special tokens included.
         """
         from rlvr.rewards.batch import RewardComponent
 
-        return [
-            RewardComponent(c.name, c.params, self.matching, parser, tuple(eos_token_ids), reasoning_opened)
+        ours = [
+            RewardComponent(
+                c.name,
+                c.params,
+                self.matching,
+                parser,
+                tuple(eos_token_ids),
+                reasoning_opened,
+                reasoning_parser,
+                tokenizer,
+            )
             for c in self.components
         ]
+        return [*ours, *map(bind_function, self.functions)]
+
+    def _named_weights(self) -> list[tuple[str, float]]:
+        ours = [(c.name, c.weight) for c in self.components]
+        return ours + [(f.name, f.weight) for f in self.functions]
 
     def describe(self) -> str:
         """The weights and parameters as a table, for people."""
@@ -91,6 +119,7 @@ class Composition:
         for c in self.components:
             params = ", ".join(f"{f.name}={getattr(c.params, f.name)}" for f in fields(c.params))
             lines.append(f"  {c.name:<12} weight {c.weight:<6g} {params}".rstrip())
+        lines.extend(f"  {f.name:<12} weight {f.weight:<6g} {f.target}" for f in self.functions)
         return "\n".join(lines)
 
 
@@ -115,10 +144,11 @@ def load_composition(name_or_path: str | Path, stage: str | None = None) -> Comp
 @lru_cache(maxsize=32)
 def _read(path: Path, _mtime_ns: int, _size: int) -> dict[str, Composition]:
     """Every stage of a file; read again only when the file has changed, since `score` asks for each completion."""
+    from rlvr.rewards.composition_file import build_stages
     from rlvr.strict import read_yaml
 
     problems: list[str] = []
-    built = _build_all(read_yaml(path), path, problems)
+    built = build_stages(read_yaml(path), path, problems)
     if problems:
         raise ConfigError(problems)
     return built
@@ -137,99 +167,9 @@ def _resolve(name_or_path: str | Path) -> Path:
     return found
 
 
-@dataclass(frozen=True)
-class _CompositionFile:
-    """The top level of a composition file."""
-
-    name: str
-    components: dict[str, Any]
-    stages: dict[str, Any]
-    description: str = ""
-    matching: str = "typed"
-
-
-def _build_all(raw: Mapping[str, Any], path: Path, problems: list[str]) -> dict[str, Composition]:
-    from rlvr.strict import build
-
-    where = str(path)
-    top = build(_CompositionFile, raw, where=where, problems=problems)
-    if top is None:
-        return {}
-    if top.matching not in MODES:
-        problems.append(f"{where}: matching: got {top.matching!r}, expected one of {', '.join(MODES)}.")
-    for name in top.components:
-        if name not in COMPONENTS:
-            problems.append(f"{where}: components.{name}: unknown component.{did_you_mean(str(name), COMPONENTS)}")
-    if not top.components:
-        problems.append(f"{where}: components: got none, expected at least one of {', '.join(COMPONENTS)}.")
-    if not top.stages:
-        problems.append(f"{where}: stages: got none, expected at least one.")
-    stages = tuple(map(str, top.stages))
-    out: dict[str, Composition] = {}
-    for stage, settings in top.stages.items():
-        specs = _build_stage(top, str(stage), settings, where, problems)
-        out[str(stage)] = Composition(top.name, str(stage), stages, specs, top.matching, top.description.strip())
-    return out
-
-
-def _build_stage(
-    top: _CompositionFile, stage: str, settings: Any, where: str, problems: list[str]
-) -> tuple[ComponentSpec, ...]:
-    at = f"stages.{stage}"
-    if not isinstance(settings, Mapping):
-        problems.append(f"{where}: {at}: got {settings!r:.60}, expected weights and parameters.")
-        return ()
-    known = [name for name in COMPONENTS if name in top.components]
-    for key in settings:
-        if key != "weights" and key not in known:
-            problems.append(f"{where}: {at}.{key}: unknown key.{did_you_mean(str(key), ['weights', *known])}")
-    weights = _weights(settings.get("weights"), known, f"{where}: {at}.weights", problems)
-    specs = []
-    for name in known:
-        params = _params(name, top.components[name], settings.get(name), where, at, problems)
-        if params is not None and name in weights:
-            specs.append(ComponentSpec(name, weights[name], params))
-    return tuple(specs)
-
-
-def _weights(value: Any, known: list[str], where: str, problems: list[str]) -> dict[str, float]:
-    if not isinstance(value, Mapping):
-        problems.append(f"{where}: got {value!r:.60}, expected a weight for each of {', '.join(known)}.")
-        return {}
-    for name in value:
-        if name not in known:
-            problems.append(f"{where}.{name}: no such component in this file.{did_you_mean(str(name), known)}")
-    out: dict[str, float] = {}
-    for name in known:
-        if name not in value:
-            problems.append(f"{where}.{name}: missing, expected a number.")
-        elif (problem := _weight_problem(value[name])) is not None:
-            problems.append(f"{where}.{name}: {problem}")
-        else:
-            out[name] = float(value[name])
-    return out
-
-
-def _weight_problem(weight: Any) -> str | None:
+def weight_problem(weight: Any) -> str | None:
+    """What is wrong with a weight; `None` where nothing is."""
     number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
     if number and math.isfinite(weight) and weight >= 0:
         return None
     return f"got {weight!r:.60}, expected a number of 0 or more."
-
-
-def _params(name: str, shared: Any, own: Any, where: str, at: str, problems: list[str]) -> Params | None:
-    """Parameters of a component: what the file says for all stages, and over it what it says for this one."""
-    from rlvr.strict import build
-
-    merged: dict[str, Any] = {}
-    for key, value in ((f"components.{name}", shared), (f"{at}.{name}", own)):
-        if value is None:
-            continue
-        if not isinstance(value, Mapping):
-            problems.append(f"{where}: {key}: got {value!r:.60}, expected parameters as keys and values.")
-            return None
-        merged.update(value)
-    found: list[str] = []
-    params = build(COMPONENTS[name].params_type, merged, where=f"{where}: {at}.{name}", problems=found)
-    problems.extend(found)
-    return params

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlvr.rewards.context import Context
-from rlvr.rewards.judge import judge
+from rlvr.rewards.judge import Sample
 from rlvr.types import ParsedCompletion
 
 
@@ -44,11 +44,14 @@ def score_correctness(
     >>> score_correctness(hermes.parse(call), context), score_correctness(hermes.parse(call * 2), context)
     (1.0, 0.25)
     """
-    if not context.gold:
+    return correctness_of(Sample(parsed, context), params)
+
+
+def correctness_of(sample: Sample, params: CorrectnessParams) -> float | None:
+    """`score_correctness` of a sample that several components share."""
+    gold = sample.context.gold
+    if not gold:
         return None
-    verdict = judge(parsed, context)
-    if verdict.right:
+    if sample.right:
         return 1.0
-    if verdict.match is None:
-        return 0.0
-    return params.partial * verdict.match.credit / max(len(parsed.attempts), len(context.gold))
+    return params.partial * sample.compared[1] / max(len(sample.parsed.attempts), len(gold))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlvr.rewards.context import Context
-from rlvr.rewards.judge import judge
+from rlvr.rewards.judge import Sample
 from rlvr.rewards.words import has_words
 from rlvr.types import Outcome, ParsedCompletion
 
@@ -14,10 +14,15 @@ STEP = 0.1
 
 FLOOR = -1.0
 
+BYTES_PER_TOKEN = 4
+"""Of UTF-8: a rule of thumb for byte-level tokenizers. It treats languages more alike than a count of characters, since
+a letter of Vietnamese takes up to three bytes, and a Chinese character, which is most of a token, takes three."""
+
 
 @dataclass(frozen=True, slots=True)
 class EfficiencyParams:
-    """`reasoning_penalty`: taken off for any reasoning. `free_characters`: text beside calls that costs nothing;
+    """`reasoning_penalty`: taken off for reasoning beyond `free_reasoning_tokens` (by `estimated_tokens`); at once, or
+    0.1 for each `reasoning_step_tokens` begun where that is above 0. `free_characters`: text beside calls that is free;
     `refusal_characters`: the same for words where no call is wanted. Each `step_characters` begun beyond that cost 0.1,
     `max_text_penalty` at most. `bonus`: for a whole reply that costs nothing. `gated`: what is not right gets
     the floor. Penalties and bonus are multiples of 0.1."""
@@ -29,6 +34,8 @@ class EfficiencyParams:
     max_text_penalty: float = 0.2
     bonus: float = 0.1
     gated: bool = False
+    free_reasoning_tokens: int = 0
+    reasoning_step_tokens: int = 0
 
     def __post_init__(self) -> None:
         limits = {"reasoning_penalty": 1.0, "max_text_penalty": 1.0, "bonus": 0.1}
@@ -38,6 +45,8 @@ class EfficiencyParams:
                 raise ValueError(f"{name}: got {value}, expected a multiple of 0.1 from 0 to {most}.")
         if self.free_characters < 0 or self.refusal_characters < 0 or self.step_characters < 1:
             raise ValueError("free_characters and refusal_characters must be 0 or more, step_characters 1 or more.")
+        if self.free_reasoning_tokens < 0 or self.reasoning_step_tokens < 0:
+            raise ValueError("free_reasoning_tokens and reasoning_step_tokens must be 0 or more.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +72,15 @@ def score_efficiency(
 ) -> float:
     """Score how directly a completion gets to the point.
 
-    Formula: -reasoning_penalty for a non-empty reasoning block, -0.1 for every `step_characters` of text begun beyond
-    the budget (`max_text_penalty` at most); where nothing was taken off, +bonus for a whole reply (well-formed calls,
-    or words; not truncated). With `gated`, a completion that is not right gets -1, whatever it saved.
+    Formula: -reasoning_penalty for a reasoning block (beyond its free tokens), -0.1 for every `step_characters` of
+    text begun beyond the budget (`max_text_penalty` at most); where nothing was taken off, +bonus for a whole reply
+    (well-formed calls, or words; not truncated). With `gated`, a completion that is not right gets -1, whatever it
+    saved.
     Range: -1 to +0.1, in steps of 0.1. Never `None`.
     Earns the most: calls alone, or a short refusal. Part: some text too much. Nothing (0): what is empty, malformed or
     cut, and neither reasons nor talks.
-    Not checked: tokens (characters need no tokenizer), and what the arguments' values hold.
+    Not checked: how many tokens a tokenizer makes of it (reasoning is estimated, text counted in characters), and what
+    the arguments' values hold.
     The exploit to try first is to say nothing at all, or to guess at once: ungated that saves the penalty, which is why
     stage 2 is gated: a wrong guess gets -1 then.
 
@@ -81,19 +92,46 @@ def score_efficiency(
     >>> score_efficiency(hermes.parse("It is sunny."), context, EfficiencyParams(gated=True))
     -1.0
     """
-    return efficiency_parts(parsed, context, params).total
+    return efficiency_of(Sample(parsed, context), params)
 
 
-def efficiency_parts(parsed: ParsedCompletion, context: Context, params: EfficiencyParams) -> EfficiencyParts:
+def efficiency_of(sample: Sample, params: EfficiencyParams) -> float:
+    """`score_efficiency` of a sample that several components share."""
+    if params.gated and not sample.right:
+        return FLOOR
+    return efficiency_parts(sample, params).total
+
+
+def efficiency_parts(sample: Sample, params: EfficiencyParams) -> EfficiencyParts:
     """Take the score apart, for the breakdown."""
+    parsed, context = sample.parsed, sample.context
     words_wanted = not context.gold and parsed.outcome is Outcome.ABSTAIN
     budget = params.refusal_characters if words_wanted else params.free_characters
     over = max(0, len(parsed.text) - budget)
     steps = -(-over // params.step_characters)
     text = min(STEP * steps, params.max_text_penalty)
-    reasoning = params.reasoning_penalty if parsed.reasoning.strip() else 0.0
+    reasoning = _reasoning_penalty(parsed.reasoning, params)
     said = parsed.outcome is Outcome.CALLS or (parsed.outcome is Outcome.ABSTAIN and has_words(parsed.text))
     whole = said and not parsed.truncated
     bonus = params.bonus if whole and not text and not reasoning else 0.0
-    gate_closed = params.gated and not judge(parsed, context).right
+    gate_closed = params.gated and not sample.right
     return EfficiencyParts(reasoning, text, len(parsed.text), budget, bonus, gate_closed)
+
+
+def estimated_tokens(text: str) -> int:
+    """About how many tokens a text has, by its length in UTF-8: a pure reward knows no tokenizer.
+
+    >>> estimated_tokens("Let me see which tool fits."), estimated_tokens("先看看哪個工具合適。")
+    (7, 8)
+    """
+    return -(-len(text.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN)
+
+
+def _reasoning_penalty(reasoning: str, params: EfficiencyParams) -> float:
+    text = reasoning.strip()
+    over = estimated_tokens(text) - params.free_reasoning_tokens if text else 0
+    if over <= 0:
+        return 0.0
+    if not params.reasoning_step_tokens:
+        return params.reasoning_penalty
+    return min(STEP * -(-over // params.reasoning_step_tokens), params.reasoning_penalty)

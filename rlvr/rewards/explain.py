@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rlvr.rewards.components import Params
 from rlvr.rewards.efficiency import EfficiencyParams, efficiency_parts
 from rlvr.rewards.format import grade_calls
-from rlvr.rewards.judge import fits_language
+from rlvr.rewards.judge import Sample, fits_language
 from rlvr.rewards.matching import REASONS, RULES
 from rlvr.types import Outcome
 
@@ -38,9 +38,13 @@ def explain(breakdown: Breakdown) -> str:
             lines.append(f"  {spec.name:<12}   –                  {reason}")
         else:
             lines.append(f"  {spec.name:<12} {value:.2f} x {spec.weight:g} = {spec.weight * value:+.3f}  {reason}")
+    for own in b.composition.functions:
+        lines.append(f"  {own.name:<12}   –                  {own.target} runs in a trainer, weight {own.weight:g}")
     lines.append(f"  {'total':<25} {b.total:+.3f}  {b.composition.name}, {b.composition.stage}")
     if b.match is not None and not b.match.matched:
         lines.extend(_pair_line(b, pair) for pair in b.match.pairs)
+        if b.match.changes:
+            lines.append(f"  to match: {'; '.join(map(str, b.match.changes))}")
     if b.match is not None:
         lines.extend(f"  rule {name}: {RULES[name]}" for name in b.match.rules)
     return "\n".join(lines)
@@ -81,7 +85,7 @@ def _refusal_reason(b: Breakdown, _: Params) -> str:
 
 def _efficiency_reason(b: Breakdown, params: Params) -> str:
     assert isinstance(params, EfficiencyParams)
-    parts = efficiency_parts(b.parsed, b.context, params)
+    parts = efficiency_parts(Sample(b.parsed, b.context), params)
     if parts.gate_closed:
         return "not right, so the gate is closed"
     taken = [f"-{parts.reasoning:.1f} for reasoning"] if parts.reasoning else []

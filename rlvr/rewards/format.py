@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rlvr.rewards.context import Context
+from rlvr.rewards.judge import Sample
 from rlvr.rewards.words import has_words
-from rlvr.tools import validate
-from rlvr.types import CallAttempt, Outcome, ParsedCompletion
+from rlvr.tools import is_valid, validate
+from rlvr.types import CallAttempt, Outcome, ParsedCompletion, Tool
 
 GRADES = {"unclosed": 0.0, "stray": 0.0, "bare": 0.0, "json": 0.2, "shape": 0.4, "tool": 0.6, "arguments": 0.8}
 """What a call earns by the first thing that is wrong with it; 1.0 where nothing is."""
@@ -16,7 +18,7 @@ _FAULTS = {
     "unclosed": "its markup is never closed",
     "stray": "a closing tag without its opening",
     "bare": "a call without the markup that the format wants",
-    "json": "its JSON does not parse",
+    "json": "what it holds does not parse",
     "shape": "it is no object with a name and an object of arguments",
 }
 
@@ -56,25 +58,44 @@ def score_format(parsed: ParsedCompletion, context: Context, params: FormatParam
     >>> score_format(get_parser("hermes").parse(text), context)
     0.8
     """
+    return format_of(Sample(parsed, context))
+
+
+def format_of(sample: Sample, params: FormatParams | None = None) -> float:
+    """`score_format` of a sample that several components share."""
+    parsed, context = sample.parsed, sample.context
     if not context.gold:
         clean = parsed.outcome is Outcome.ABSTAIN and not parsed.truncated and has_words(parsed.text)
         return 1.0 if clean else 0.0
-    return min((g.grade for g in grade_calls(parsed, context)), default=0.0)
+    if not parsed.attempts:
+        return 0.0
+    grade = 1.0
+    for attempt in parsed.attempts:
+        found = _grade(attempt, context.tools)
+        if found < grade:
+            grade = found
+    return grade
 
 
 def grade_calls(parsed: ParsedCompletion, context: Context) -> list[CallGrade]:
-    """Grade each attempted call, in their order."""
-    return [_grade(attempt, context) for attempt in parsed.attempts]
+    """Grade each attempted call, in their order, and say what is wrong with it."""
+    return [CallGrade(_grade(a, context.tools), _problem(a, context)) for a in parsed.attempts]
 
 
-def _grade(attempt: CallAttempt, context: Context) -> CallGrade:
+def _grade(attempt: CallAttempt, tools: Mapping[str, Tool]) -> float:
+    call = attempt.call
+    if call is None or attempt.fault is not None:
+        return GRADES[attempt.fault or "shape"]
+    tool = tools.get(call.name)
+    if tool is None:
+        return GRADES["tool"]
+    return 1.0 if is_valid(tool, call.arguments) else GRADES["arguments"]
+
+
+def _problem(attempt: CallAttempt, context: Context) -> str:
     if attempt.call is None or attempt.fault is not None:
-        fault = attempt.fault or "shape"
-        return CallGrade(GRADES[fault], _FAULTS[fault])
+        return _FAULTS[attempt.fault or "shape"]
     tool = context.tools.get(attempt.call.name)
     if tool is None:
-        return CallGrade(GRADES["tool"], f"the tool {attempt.call.name!r:.60} is not offered")
-    problems = validate(tool, attempt.call.arguments)
-    if problems:
-        return CallGrade(GRADES["arguments"], "; ".join(problems[:3]))
-    return CallGrade(1.0)
+        return f"the tool {attempt.call.name!r:.60} is not offered"
+    return "; ".join(validate(tool, attempt.call.arguments)[:3])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlvr.rewards.context import Context, check_mode
-from rlvr.rewards.matching import Match, match_calls
+from rlvr.rewards.matching import Match, compare_calls, match_calls
 from rlvr.rewards.words import WordKind, classify_words, has_words, speaks
 from rlvr.types import Outcome, ParsedCompletion
 
@@ -45,6 +45,42 @@ def judge(parsed: ParsedCompletion, context: Context, matching: str | None = Non
     if context.gold:
         return _judge_calls(parsed, context, mode)
     return _judge_words(parsed, context)
+
+
+class Sample:
+    """A parsed completion beside its context, compared once, however many components ask.
+
+    >>> from rlvr.parsers import get_parser
+    >>> Sample(get_parser("hermes").parse("I'm sorry, I can't book flights."), Context({}, expects="refuse")).right
+    True
+    """
+
+    __slots__ = ("_compared", "_right", "context", "parsed")
+
+    def __init__(self, parsed: ParsedCompletion, context: Context) -> None:
+        self.parsed = parsed
+        self.context = context
+        self._compared: tuple[bool, float] | None = None
+        self._right: bool | None = None
+
+    @property
+    def compared(self) -> tuple[bool, float]:
+        """Whether the calls match, and their credit: `judge(…).match` without its reasons."""
+        if self._compared is None:
+            context = self.context
+            self._compared = compare_calls(self.parsed.calls, context.gold, context.tools, context.matching)
+        return self._compared
+
+    @property
+    def right(self) -> bool:
+        """`judge(…).right` without its reasons."""
+        if self._right is None:
+            parsed = self.parsed
+            if not self.context.gold:
+                self._right = _judge_words(parsed, self.context).right
+            else:
+                self._right = parsed.outcome is Outcome.CALLS and not parsed.truncated and self.compared[0]
+        return self._right
 
 
 def _judge_calls(parsed: ParsedCompletion, context: Context, mode: str) -> Verdict:

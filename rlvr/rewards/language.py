@@ -1,11 +1,13 @@
-"""Which of the languages that rlvr knows a text is written in: by script, by diacritics, by its small words."""
+"""Which of the languages that rlvr knows a text is written in: by script, by letters, by its small words."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
 
-from rlvr.rewards.wordlists import LANGUAGES, word_list
+from rlvr.rewards.wordlists import changes, languages, word_list
 
 MAX_DETECT_CHARS = 4_000
 """A text's language shows in its beginning; reading no more keeps detection cheap on hostile lengths."""
@@ -13,12 +15,28 @@ MAX_DETECT_CHARS = 4_000
 _SHORT_WORDS = (
     6  # a text of fewer Latin words, names not counted, may be of any language, and says nothing about its language
 )
+_FOREIGN_SHARE = 1 / 3  # a reply with more than this in another language does not speak its own
+_FOREIGN_LEAST = 4.0  # … where it is more than a name or a term: words, or as many characters as make them
+_HAN_PER_WORD = 1.6  # Chinese words are one or two characters long
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-_KANA_HANGUL = re.compile(r"[\u3040-\u30ff\uac00-\ud7af\u1100-\u11ff]")
+_OTHER_SCRIPT = re.compile(
+    r"[\u3040-\u30ff\uac00-\ud7af\u1100-\u11ff\u0370-\u052f\u0590-\u08ff\u0900-\u10ff\u1200-\u139f\u1780-\u17ff]"
+)
 _LATIN_WORD = re.compile(r"[a-z\u00c0-\u024f\u1e00-\u1eff]+(?:'[a-z]+)*")
 _WORD = re.compile(r"[^\W\d_]+")
-_OTHER_LETTER = re.compile(r"[\u0370-\u052f\u0590-\u08ff\u0900-\u10ff\u1200-\u139f\u1780-\u17ff]")
-_ONLY_VIETNAMESE = re.compile(r"[ăđơư\u1ea0-\u1ef9]")
+_ASCII_NAME = re.compile(r"[A-Z](?<![A-Za-z][A-Z])[a-z]*(?![A-Za-z])")
+_ADDRESS_SIGN = re.compile(r"[:@_]")
+_QUOTE_SIGN = re.compile(r"[\"“「『《〈«`]")
+_SENTENCE = re.compile(r"[^.!?。！？;；\n]+")
+_QUOTED = re.compile(
+    r"\"[^\"\n]{1,300}\"|“[^“”\n]{1,300}”|「[^「」\n]{1,300}」|『[^『』\n]{1,300}』"
+    r"|《[^《》\n]{1,300}》|〈[^〈〉\n]{1,300}〉|«[^«»\n]{1,300}»|`[^`\n]{1,300}`"
+)
+_NO_LANGUAGE = re.compile(
+    r"https?://\S{1,300}|[\w.+-]{1,64}@[\w.-]{1,64}|\b[a-zA-Z0-9]{1,40}(?:_[a-zA-Z0-9]{1,40}){1,9}"
+)
+_LETTER = re.compile(r"[^\W\d_]")
+_NOT_DIGIT = re.compile(r"[^\W\d_]|[.!?;。！？；]")
 
 
 def plain(text: str) -> str:
@@ -27,12 +45,31 @@ def plain(text: str) -> str:
     >>> plain("I can’t  do THAT")
     "i can't  do that"
     """
-    text = unicodedata.normalize("NFKC", text).lower()
-    return text.translate({0x2019: "'", 0x2018: "'", 0x02BC: "'", 0x0060: "'"})
+    if text.isascii():
+        return text.lower().replace("`", "'")
+    return _lowered(unicodedata.normalize("NFKC", text))
+
+
+def _lowered(text: str) -> str:
+    text = text.lower().replace("`", "'")
+    return text if text.isascii() else text.replace("’", "'").replace("‘", "'").replace("\u02bc", "'")
+
+
+def mask_quotes(text: str) -> str:
+    """Quotations with their letters masked and their digits kept, so that their words do nothing.
+
+    A text that is a quotation as a whole is left as it is.
+
+    >>> mask_quotes('"Sorry 7" is from 1961')
+    '"qqqqq 7" is from 1961'
+    """
+    if _QUOTE_SIGN.search(text) is None or _LETTER.search(_QUOTED.sub("", text)) is None:
+        return text
+    return _QUOTED.sub(lambda m: m[0][0] + _NOT_DIGIT.sub("q", m[0][1:-1]) + m[0][-1], text)
 
 
 def known_language(code: str | None) -> str | None:
-    """`zh-Hans`, `zh_TW` or `en-GB` as one of rlvr's three languages; `None` where it is none of them.
+    """`zh-Hans`, `zh_TW` or `en-GB` as one of the languages with a word list; `None` where it is none of them.
 
     >>> known_language("zh-Hans"), known_language("en-GB"), known_language("fr"), known_language(None)
     ('zh', 'en', None, None)
@@ -40,53 +77,148 @@ def known_language(code: str | None) -> str | None:
     if not code:
         return None
     head = re.split(r"[-_]", code.strip().lower(), maxsplit=1)[0]
-    return head if head in LANGUAGES else None
+    return head if head in languages() else None
 
 
 def detect_language(text: str) -> str | None:
     """`en`, `vi` or `zh`; `None` where the text is too short to tell, or is in another language.
+
+    Names, quotations, addresses and the names of tools tell nothing.
 
     >>> detect_language("What is the weather in Hà Nội?"), detect_language("Thời tiết ở Paris thế nào?")
     ('en', 'vi')
     >>> detect_language("請幫我訂 Hilton 的房間"), detect_language("42"), detect_language("Wie wird das Wetter?")
     ('zh', None, None)
     """
-    found = _language(text)
-    return found if found in LANGUAGES else None
+    found = _read(text[:MAX_DETECT_CHARS], changes())[0]
+    return found if found in languages() else None
 
 
 def speaks(text: str, lang: str) -> bool:
     """Whether `text` may stand as a reply in `lang`: it is in it, or it is too short to be in any language.
 
+    Words of another language inside a sentence do no harm. A reply that says a third or more of its sentences in
+    another language does not speak `lang`. Simplified and Traditional Chinese are one language.
+
     >>> speaks("Paris.", "vi"), speaks("The capital is Paris.", "vi"), speaks("Je ne peux pas le faire ici", "en")
     (True, False, False)
+    >>> speaks("I'm sorry, I can't do that. 很抱歉，我沒有辦法處理這件事。", "en")
+    False
     """
-    return _language(text) in (lang, "")
+    found, own_words, sentences = _read(text[:MAX_DETECT_CHARS], changes())
+    if found != lang:
+        return found == ""
+    if sentences == 1:
+        return True
+    weights = _sentence_languages(own_words, changes())
+    foreign = sum(weight for other, weight in weights if other not in (lang, ""))
+    return foreign < _FOREIGN_LEAST or foreign < _FOREIGN_SHARE * sum(weight for _, weight in weights)
 
 
-def _language(text: str) -> str:
-    """A known language, `other`, or the empty string for what is too short to tell."""
-    original = unicodedata.normalize("NFKC", text[:MAX_DETECT_CHARS])
-    text = plain(original)
-    han = len(_HAN.findall(text))
+@lru_cache(maxsize=4096)
+def _read(text: str, _changes: int) -> tuple[str, str, int]:
+    """A text's language, its own words and how many sentences they are.
+
+    Cached, because two components ask about the same completion, each of them twice.
+    """
+    own_words = _own_words(text)
+    return _language(own_words), own_words, sum(1 for _ in _sentences(own_words))
+
+
+def _own_words(text: str) -> str:
+    """A text's beginning without addresses and names of tools, and without quotations where words are left then."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)[:MAX_DETECT_CHARS]
+    if _ADDRESS_SIGN.search(text):
+        text = _NO_LANGUAGE.sub(" ", text)
+    if _QUOTE_SIGN.search(text):
+        rest = _QUOTED.sub(" ", text)
+        return rest if _LETTER.search(rest) else text
+    return text
+
+
+def _sentences(text: str) -> Iterator[str]:
+    return (sentence for sentence in _SENTENCE.findall(text) if _LETTER.search(sentence))
+
+
+@lru_cache(maxsize=4096)
+def _sentence_languages(text: str, _changes: int) -> tuple[tuple[str, float], ...]:
+    """Each sentence's language and its length in words."""
+    return tuple((_language(sentence), _weight(sentence)) for sentence in _sentences(text))
+
+
+def _weight(sentence: str) -> float:
+    han = 0 if sentence.isascii() else len(_HAN.findall(sentence))
+    return han / _HAN_PER_WORD + len(_LATIN_WORD.findall(_lowered(sentence)))
+
+
+def _language(original: str) -> str:
+    """A known language, `other`, or the empty string for what is too short to tell. `original` is in NFKC."""
+    text = _lowered(original)
     words = _LATIN_WORD.findall(text)
-    foreign = len(_KANA_HANGUL.findall(text)) + len(_OTHER_LETTER.findall(text))
-    if foreign > han and foreign > 2 * len(words):
-        return "other"
-    if han and han >= len(words):
-        return "other" if foreign * 5 > han else "zh"
+    if text.isascii():
+        return _ascii_language(words, {w.lower() for w in _ASCII_NAME.findall(original)})
     names = {w.lower() for w in _WORD.findall(original) if w.istitle()}
+    han = len(_HAN.findall(text))
+    foreign, code = _other_script(text)
+    if foreign > han and foreign > 2 * len(words):
+        return code
+    if han and _is_chinese(text, han, words, names):
+        return code if foreign * 5 > han else "zh"
     return _latin_language(words, names)
+
+
+def _other_script(text: str) -> tuple[int, str]:
+    """How many letters stand in a script that is neither Latin nor Han, and whose they are."""
+    count, code = len(_OTHER_SCRIPT.findall(text)), "other"
+    if count:
+        for lang in languages():
+            script = word_list(lang).script
+            if lang != "zh" and script is not None and len(script.findall(text)) * 2 > count:
+                code = lang
+    return count, code
+
+
+def _is_chinese(text: str, han: int, words: list[str], names: set[str]) -> bool:
+    """Chinese with Latin names and terms in it, against a sentence of Latin words that names something in Chinese."""
+    small = word_list("zh").function_words
+    chinese = sum(1 for c in text if c in small)
+    english = sum(1 for w in words if w not in names and w in word_list("en").function_words)
+    if han >= len(words):
+        return chinese > 0 or english < 2
+    return chinese > max(1, english)
+
+
+def _ascii_language(words: list[str], names: set[str]) -> str:
+    """As `_latin_language`, where no word has a letter of one language only."""
+    counts = [(sum(map(small.__contains__, words)), code, 0) for code, small, _ in _latin_lists(changes())]
+    return _best_language(counts, sum(1 for w in words if w not in names))
 
 
 def _latin_language(words: list[str], names: set[str]) -> str:
     """`names` are words with a capital letter: an English sentence may well speak of Nguyễn in Đà Nẵng."""
-    small = word_list("vi").function_words
-    vietnamese = sum(1 for w in words if w in small or (w not in names and _ONLY_VIETNAMESE.search(w)))
-    english = sum(1 for w in words if w in word_list("en").function_words)
-    common = sum(1 for w in words if w not in names)
-    if vietnamese > english:
-        return "vi"
-    if english > vietnamese and english * 7 >= common:
-        return "en"
+    counts = []
+    for code, small, letters in _latin_lists(changes()):
+        rest = words
+        if letters:
+            rest = [w for w in words if letters.isdisjoint(w) or w in names]
+        own = len(words) - len(rest)
+        counts.append((own + sum(map(small.__contains__, rest)), code, own))
+    return _best_language(counts, sum(1 for w in words if w not in names))
+
+
+def _best_language(counts: list[tuple[int, str, int]], common: int) -> str:
+    """`counts`: how many words speak for a language, its code, and how many hold its letters."""
+    most = max(count for count, _, _ in counts)
+    count, code, lettered = next(c for c in counts if c[0] == most)
+    second = max((c[0] for c in counts if c[1] != code), default=0)
+    if count > second and (lettered or count * 7 >= common):
+        return code
     return "" if common < _SHORT_WORDS else "other"
+
+
+@lru_cache(maxsize=1)
+def _latin_lists(_changes: int) -> tuple[tuple[str, frozenset[str], frozenset[str]], ...]:
+    """Of each language in Latin letters: its code, its small words, the letters that it alone has."""
+    lists = ((code, word_list(code)) for code in languages())
+    return tuple((code, words.function_words, words.letters) for code, words in lists if words.script is None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlvr.rewards.context import Context
-from rlvr.rewards.judge import fits_language
+from rlvr.rewards.judge import Sample, fits_language
 from rlvr.rewards.words import classify_words, has_words
 from rlvr.types import Outcome, ParsedCompletion
 
@@ -38,7 +38,9 @@ def score_refusal(parsed: ParsedCompletion, context: Context, params: RefusalPar
     and 0 otherwise.
     Earns the most: a refusal, a question or an answer, as the example expects (`any`: each of them). Part: other words.
     Nothing: empty or cut text, text without a letter or digit.
-    Not checked: whether the reason given is true, whether an answer is, whether a question asks for the right thing.
+    Not checked: whether the reason given is true, whether an answer is, whether a question asks for the right thing;
+    which of the two scripts Chinese is written in. How often words are taken for the wrong kind stands in
+    docs/refusal.md; words in a language without a word list are read as English.
     The exploit to try first is to refuse and then answer or call all the same: with an answer it is no refusal and
     earns `other_text`, with a call -1.
 
@@ -51,6 +53,12 @@ def score_refusal(parsed: ParsedCompletion, context: Context, params: RefusalPar
     >>> score_refusal(hermes.parse("很抱歉，我無法訂披薩。"), context)
     0.2
     """
+    return refusal_of(Sample(parsed, context), params)
+
+
+def refusal_of(sample: Sample, params: RefusalParams) -> float | None:
+    """`score_refusal` of a sample that several components share."""
+    parsed, context = sample.parsed, sample.context
     if context.gold:
         if params.penalty_for_refusing is None:
             return None

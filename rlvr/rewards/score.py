@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from enum import Enum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,9 +14,9 @@ from rlvr.rewards.columns import last_user_text, query_language, truncation
 from rlvr.rewards.components import COMPONENTS
 from rlvr.rewards.composition import Composition, load_composition
 from rlvr.rewards.context import Context, build_context, check_mode
-from rlvr.rewards.judge import Verdict, judge
+from rlvr.rewards.judge import Sample, Verdict, judge
 from rlvr.rewards.matching import Match
-from rlvr.rewards.parsing import parse_completion
+from rlvr.rewards.parsing import decoded, parse_completion
 from rlvr.types import Outcome, ParsedCompletion
 
 
@@ -75,7 +74,7 @@ class Breakdown:
             "stage": self.composition.stage,
             "weights": {c.name: c.weight for c in self.composition.components},
             "calls": [call.to_json() for call in self.parsed.calls],
-            "match": _to_json(self.match),
+            "match": None if self.match is None else self.match.to_json(),
         }
 
 
@@ -95,11 +94,14 @@ def score(
     eos_token_ids: Collection[int] | int | None = None,
     matching: str | None = None,
     reasoning_opened: bool = False,
+    reasoning_parser: str = "think",
+    tokenizer: Any = None,
 ) -> Breakdown:
     """Score one completion under a composition and say why.
 
     `stage` defaults to the composition's first. `query` serves to tell its language, where `lang` does not. `truncated`
-    overrides what `completion_ids` and `eos_token_ids` tell. `matching` overrides the composition's.
+    overrides what `completion_ids` and `eos_token_ids` tell. With a `tokenizer`, text is parsed from `completion_ids`,
+    special tokens included. `matching` overrides the composition's.
     Raises `UsageError` for unknown names, `DataError` for an example that cannot be scored; never for a bad completion.
 
     >>> tool = {"name": "add", "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}}
@@ -120,7 +122,6 @@ def score(
             "eos_token_ids": eos_token_ids,
         },
     )[0]
-    parsed = parse_completion(completion, parser, truncated=cut, reasoning_opened=reasoning_opened)
     context = build_context(
         tools,
         ground_truth,
@@ -128,13 +129,22 @@ def score(
         lang=query_language(lang, query, None),
         matching=composition.matching if matching is None else check_mode(matching),
     )
+    parsed = parse_completion(
+        decoded(completion, completion_ids, tokenizer),
+        parser,
+        truncated=cut,
+        reasoning_opened=reasoning_opened,
+        tools=context.tools,
+        reasoning_parser=reasoning_parser,
+    )
     return break_down(parsed, context, composition)
 
 
 def break_down(parsed: ParsedCompletion, context: Context, composition: Composition) -> Breakdown:
     """Score a parsed completion that stands beside its context: the pure core of `score`."""
+    sample = Sample(parsed, context)
     scores = dict.fromkeys(COMPONENTS, None) | {
-        c.name: COMPONENTS[c.name].score(parsed, context, c.params) for c in composition.components
+        c.name: COMPONENTS[c.name].of(sample, c.params) for c in composition.components
     }
     total = composition.total(scores)
     return Breakdown(**scores, total=total, verdict=judge(parsed, context), parsed=parsed, context=context,
@@ -214,13 +224,3 @@ def _open(path: Path) -> IO[str]:
 
         return gzip.open(path, "rt", encoding="utf-8")
     return path.open(encoding="utf-8")
-
-
-def _to_json(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _to_json(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, (list, tuple)):
-        return [_to_json(v) for v in value]
-    return value

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rlvr.rewards.language import detect_language, known_language, plain, speaks
-from rlvr.rewards.wordlists import LANGUAGES, WordList, word_list
+from rlvr.rewards.language import detect_language, known_language, mask_quotes, plain, speaks
+from rlvr.rewards.wordlists import LANGUAGES, WordList, changes, languages, register_language, word_list
+from rlvr.rewards.wordlists.any_of import Starts, word_starts
 
 __all__ = [
     "KINDS",
@@ -18,6 +19,8 @@ __all__ = [
     "detect_language",
     "has_words",
     "known_language",
+    "languages",
+    "register_language",
     "speaks",
 ]
 
@@ -27,10 +30,16 @@ KINDS = ("refuse", "clarify", "answer", "mixed")
 MAX_WORD_CHARS = 4_000
 """A longer text is read up to here, and the rest counts as an answer: no refusal takes that long."""
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|(?<=[。！？])|\n+")
+MAX_STUFFED_CHARS, MIN_CUES = 1_000, 4
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
+_SENTENCE_SIGN = re.compile(r"[.!?。]+(?=.)")
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]{0,9}\s+|(?<=[.。!?])(?=[「\u3400-\u9fff])|\n+")
+_MARKDOWN_SIGN = re.compile(r"[*_`#<>]")
 _MARKDOWN = re.compile(r"[*_`#>]+|</?\w{1,10}>")
 _LIST_ITEM = re.compile(r"^\s*(?:[-•–]|\d{1,2}[.)])\s")
-_SPACE = re.compile(r"\s+")
+_DIGIT = re.compile(r"\d")
+_CALL = re.compile(r"\b[A-Za-z_][\w.]{0,60}\(\s{0,9}[A-Za-z_]\w{0,60}\s{0,9}=")
+_ENDS_IN_QUESTION = re.compile(r"[?][\"')\]」』”’ \U0001f300-\U0001faff\ufe0f~～]{0,9}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +56,17 @@ def has_words(text: str) -> bool:
     >>> has_words("..."), has_words("好"), has_words("42")
     (False, True, True)
     """
-    return any(c.isalnum() for c in text)
+    return _LETTER_OR_DIGIT.search(text) is not None
 
 
-@lru_cache(maxsize=4096)
 def classify_words(text: str, lang: str | None = None) -> WordKind:
     """Say whether `text` refuses, asks for what is missing, answers, or refuses and answers (`mixed`).
 
     A refusal may say what the tools can do, give its reasons, point elsewhere and offer other help. A clause that
     cannot go on *without* something which the user has not said is a question, not a refusal. The text's own language
-    decides which patterns are read; `lang` (the query's) only where that does not show.
-    Linear in the text's length; never raises.
+    decides which patterns are read; `lang` (the query's) only where that does not show. What stands in quotation marks
+    is talked about, and does nothing; nor does an instruction to whoever answers (a copied prompt). A refusal beside
+    the claim to have done the thing is `mixed`. Linear in the text's length; never raises.
 
     >>> classify_words("I'm sorry, I can't book flights. My tools only cover hotels. Can I help with those?").kind
     'refuse'
@@ -68,58 +77,112 @@ def classify_words(text: str, lang: str | None = None) -> WordKind:
     >>> classify_words("很抱歉，我無法訂機票。").kind, classify_words("Bạn muốn đi ngày nào?").kind
     ('refuse', 'clarify')
     """
+    text = text.strip()
+    return _classify(text[:MAX_WORD_CHARS], len(text) - MAX_WORD_CHARS, lang, changes())
+
+
+@lru_cache(maxsize=4096)
+def _classify(text: str, unread: int, lang: str | None, _changes: int) -> WordKind:
+    """`unread`: how many characters follow. Cached, because two components ask about the same completion."""
     found = detect_language(text)
-    return WordKind(_kind(text, word_list(found or known_language(lang) or "en")), found)
+    return WordKind(_kind(text, unread, word_list(found or known_language(lang) or "en")), found)
 
 
-def _kind(text: str, words: WordList) -> str:
+def _kind(text: str, unread: int, words: WordList) -> str:
     tally = _Tally(words.min_answer_characters)
+    told: list[tuple[str, Starts]] = []
     before = ""
-    for line, is_item in _sentences(text[:MAX_WORD_CHARS], words):
-        for clause in _clauses(line, words):
-            label = _label(clause, words)
-            if is_item and label in ("answer", "clarify") and before in ("explain", "offer", "clarify", "refuse"):
+    lines = list(_sentences(text, words))
+    for line, is_item in lines:
+        for clause, is_question, may_refuse in _clauses(line, words):
+            starts = word_starts(clause)
+            label = _label(clause, starts, is_question, may_refuse, words)
+            if is_item and label in ("answer", "hint", "clarify") and before in _CARRIED:
                 label = before  # a list carries on what the sentence above it said
             tally.add(label, clause)
-            if not is_item and label != "courtesy":
+            if not is_question and label not in ("refuse", "stuck"):
+                told.append((clause, starts))
+            if not is_item:
                 before = label
-    tally.after += max(0, len(text) - MAX_WORD_CHARS)
-    return tally.kind()
+    if unread > 0 or ("(" in text and _CALL.search(text)):
+        tally.after += words.min_answer_characters  # what was not read answers, and so does a call written out as text
+    if tally.explained and not tally.refused:
+        tally.sorry = any(words.apology.search(line, word_starts(line)) for line, _ in lines)
+    kind = tally.kind()
+    if kind != "refuse":
+        return kind
+    if any(words.done.search(*clause) and not words.undone.search(*clause) for clause in told):
+        return "mixed"  # who says that he did it does not refuse it
+    return "answer" if len(text) <= MAX_STUFFED_CHARS and _is_stuffed(lines, words) else kind
+
+
+def _is_stuffed(lines: Sequence[tuple[str, bool]], words: WordList) -> bool:
+    """Whether a text only piles up the words of refusals, and says no sentence."""
+    cues = 0
+    for line, _ in lines:
+        at = 0
+        while letter := _LETTER_OR_DIGIT.search(line, at):
+            cue = words.cues.match(line, letter.start())
+            if cue is None or cue.end() == letter.start():
+                return False
+            cues, at = cues + 1, cue.end()
+    return cues >= MIN_CUES
+
+
+_CARRIED = ("explain", "limit", "offer", "clarify", "refuse")
 
 
 def _sentences(text: str, words: WordList) -> Iterator[tuple[str, bool]]:
     """The sentences, in the form that the patterns want, and whether each stands in a list."""
-    cleaned = plain(_MARKDOWN.sub("", text)).translate(words.fold)
+    if _MARKDOWN_SIGN.search(text):
+        text = _MARKDOWN.sub("", text)
+    cleaned = plain(text)[:MAX_WORD_CHARS]  # one character may be eighteen in NFKC
+    cleaned = mask_quotes(cleaned.translate(words.fold) if words.fold else cleaned)
     for line in cleaned.splitlines():
         is_item = _LIST_ITEM.match(line) is not None
-        for sentence in _SENTENCE_END.split(_SPACE.sub(" ", line)):
+        line = " ".join(line.split())
+        for sentence in _SENTENCE_END.split(line) if _SENTENCE_SIGN.search(line) else (line,):
             if sentence and has_words(sentence):
                 yield sentence.strip(), is_item
 
 
-def _clauses(sentence: str, words: WordList) -> list[str]:
-    """A sentence parted at its contrasts, courtesies dropped; the question mark stays with every clause."""
-    mark = "?" if sentence.rstrip("\"')]」』 ").endswith(("?", "？")) else ""
-    clauses = []
+def _clauses(sentence: str, words: WordList) -> list[tuple[str, bool, bool]]:
+    """A sentence parted at its contrasts, courtesies dropped: the clause, whether it asks, whether it may refuse.
+
+    The sentence's question mark counts for all of its clauses, but only in the last does it undo a refusal.
+    """
+    asks = "?" in sentence and _ENDS_IN_QUESTION.search(sentence) is not None
+    parts = []
     for part in words.contrast.split(sentence):
-        clause = (part or "").strip(" ,，")
-        while (rest := words.courtesy.sub("", clause, count=1)) != clause:
-            clause = rest
+        clause = (part or "").strip(" ,;:")
+        while (opening := words.courtesy.match(clause)) and opening.end():
+            clause = clause[opening.end() :]
         if has_words(clause):
-            clauses.append(clause if clause.endswith("?") else clause + mark)
-    return clauses
+            parts.append(clause)
+    last = len(parts) - 1
+    if asks:
+        parts = [p if p.endswith("?") else p + "?" for p in parts]
+    return [(p, asks, i < last or not asks) for i, p in enumerate(parts)]
 
 
-def _label(clause: str, words: WordList) -> str:
-    if words.refuse.search(clause) and not clause.endswith("?"):
-        return "clarify" if words.conditional.search(clause) else "refuse"
-    if words.clarify.search(clause):
-        return "clarify"
-    if words.offer.search(clause):
+def _label(clause: str, starts: Starts, is_question: bool, may_refuse: bool, words: WordList) -> str:
+    if may_refuse and words.refuse.search(clause, starts) and not words.never.search(clause, starts):
+        if words.instruction.search(clause, starts):
+            return "answer"
+        if words.conditional.search(clause, starts):
+            return "clarify"
+        return "stuck" if words.stuck.search(clause, starts) else "refuse"
+    if words.clarify.search(clause, starts):
+        return "answer" if words.instruction.search(clause, starts) else "clarify"
+    if not is_question and words.limit.search(clause, starts):
+        return "limit"
+    if words.offer.search(clause, starts):
         return "offer"
-    if clause.endswith("?"):
+    if is_question:
         return "clarify"
-    return "explain" if words.explain.search(clause) else "answer"
+    if words.explain.search(clause, starts):
+        return "explain"
+    return "hint" if words.hint.search(clause, starts) else "answer"
 
 
 class _Tally:
@@ -127,25 +190,43 @@ class _Tally:
 
     def __init__(self, least: int) -> None:
         self.least = least
+        self.sorry = False
         self.refused = False
+        self.stuck = False
+        self.explained = False
+        self.limited = False
         self.asked = 0
         self.before = 0  # characters that answer, before the first refusal
         self.after = 0
+        self.told_last = False  # the last of the clauses that ask or answer tells something, with a digit
 
     def add(self, label: str, clause: str) -> None:
+        has_digit = _DIGIT.search(clause) is not None
+        if label == "hint":
+            label = "answer" if has_digit and (self.refused or self.stuck) else "explain"
         if label == "refuse":
             self.refused = True
+        elif label == "stuck":
+            self.stuck = True
+        elif label == "limit":
+            self.limited = True
+        elif label == "explain":
+            self.explained = True
         elif label == "clarify":
             self.asked += len(clause)
-        elif label == "answer" and (len(clause) >= self.least or any(c.isdigit() for c in clause)):
-            if self.refused:
+            self.told_last = False
+        elif label == "answer" and (has_digit or len(clause) >= self.least):
+            self.told_last = has_digit
+            if self.refused or self.stuck:
                 self.after += len(clause)
             else:
                 self.before += len(clause)
 
     def kind(self) -> str:
-        if self.refused:
+        told = self.before + self.after
+        regrets = self.limited or (self.sorry and self.explained)
+        if self.refused or (not self.asked and (self.stuck or (regrets and not told))):
             return "mixed" if self.after or self.before >= 2 * self.least else "refuse"
-        if self.asked and self.before + self.after <= max(2 * self.least, self.asked):
+        if self.asked and not self.told_last and told <= max(3 * self.least, 2 * self.asked):
             return "clarify"
         return "answer"

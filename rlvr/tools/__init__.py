@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from rlvr.tools.normalise import normalise_tool, normalise_tools
 from rlvr.tools.schemas import ObjectShape, branches, child_schema, json_type, object_shape, property_schema
-from rlvr.tools.validation import check_ground_truth, validate
+from rlvr.tools.validation import check_ground_truth, is_valid, validate
 
 __all__ = [
     "ObjectShape",
     "branches",
     "check_ground_truth",
     "child_schema",
+    "is_valid",
     "json_type",
     "normalise_tool",
     "normalise_tools",

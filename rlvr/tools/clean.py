@@ -130,8 +130,22 @@ def _clean_type(out: dict[str, Any]) -> None:
         if isinstance(kind, str):
             for key, value in schema_of(kind).items():
                 out.setdefault(key, value)
-    if out.pop("nullable", None) is True and isinstance(out.get("type"), str):
-        out["type"] = [out["type"], "null"]
+    if out.pop("nullable", None) is True:
+        _allow_null(out)
+
+
+def _allow_null(out: dict[str, Any]) -> None:
+    """OpenAPI's `nullable`, also beside a reference or alternatives."""
+    kind = out.get("type")
+    if isinstance(kind, str):
+        out["type"] = [kind, "null"]
+    elif isinstance(kind, list):
+        out["type"] = list(dict.fromkeys([*kind, "null"]))
+    elif any(key in out for key in ("$ref", *_LISTS)):
+        inner = {
+            k: out.pop(k) for k in list(out) if k not in ("default", "description", "title", "$defs", "definitions")
+        }
+        out["anyOf"] = [inner, {"type": "null"}]
 
 
 def _check_values(out: dict[str, Any], at: str) -> None:

@@ -120,7 +120,11 @@ def _expand(schema: Any, root: Schema, seen: frozenset[str], depth: int) -> list
     for sub in schema.get("allOf") or ():
         out = _product(out, _expand(sub, root, seen, depth + 1))
     for key in ("anyOf", "oneOf"):
-        options = [b for sub in schema.get(key) or () for b in _expand(sub, root, seen, depth + 1)]
+        options: list[dict[str, Any]] = []
+        for sub in schema.get(key) or ():
+            if len(options) >= _MAX_BRANCHES:  # alternatives of alternatives would grow without end
+                break
+            options += _expand(sub, root, seen, depth + 1)
         if options:
             out = _product(out, options[:_MAX_BRANCHES])
     return out
@@ -168,7 +172,7 @@ def _anchor(root: Any, name: str) -> Any:
     while stack:
         here = stack.pop()
         if isinstance(here, Mapping):
-            if here.get("$anchor") == name:
+            if name in (here.get("$anchor"), here.get("$dynamicAnchor")):
                 return here
             stack.extend(here.values())
         elif isinstance(here, list):

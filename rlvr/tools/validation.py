@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from rlvr.errors import DataError
+from rlvr.tools.compiled import compile_schema
+from rlvr.tools.nodes import Node, Path, PlainObject, State, plain_object
+from rlvr.tools.patterns import OverBudgetError, Pattern, compile_pattern
 from rlvr.tools.schemas import branches, object_shape, resolve_pointer
 from rlvr.types import GoldCall, Tool
 
-if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
-    from jsonschema.protocols import Validator
-
 MAX_PROBLEMS = 20
 _MAX_TEXT = 160
-_MAX_VALIDATORS = 4096
-_BY_IDENTITY: dict[int, tuple[Mapping[str, Any], Validator]] = {}
+_MAX_CHECKERS = 4096
+_NOTHING = State()
+"""For schemas that keep nothing while they are checked."""
+_BY_IDENTITY: dict[int, tuple[Mapping[str, Any], _Checker]] = {}
 
 
 def check_references(schema: Mapping[str, Any], at: str) -> None:
@@ -37,27 +38,48 @@ def check_references(schema: Mapping[str, Any], at: str) -> None:
                 raise DataError(at, f"cannot be checked: $ref {error}") from None
 
 
+def is_valid(tool: Tool, arguments: Mapping[str, Any]) -> bool:
+    """Whether `validate` would find no problem, without naming any: what a score needs.
+
+    >>> tool = Tool("f", "", {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
+    >>> is_valid(tool, {"n": 5}), is_valid(tool, {"n": 5.0})
+    (True, False)
+    """
+    known = _BY_IDENTITY.get(id(tool.parameters))
+    checker = known[1] if known is not None and known[0] is tool.parameters else _checker_of(tool.parameters)
+    state = State() if checker.remembers else _NOTHING
+    try:
+        if checker.plain is not None:
+            return checker.plain.holds(arguments)
+        return checker.schema.check(arguments, state) and not any(checker.unknown(arguments, state))
+    except (RecursionError, OverflowError, OverBudgetError):
+        return False
+
+
 def validate(tool: Tool, arguments: Mapping[str, Any]) -> list[str]:
     """Problems of a call's arguments under the tool's schema; the empty list where there is none.
 
     An integer must be written as one (5.0 is none, and a boolean is no number), `format` is not asserted, and an
-    argument that the schema does not know is a problem unless it sets `additionalProperties`.
+    argument that the schema does not know is a problem unless it sets `additionalProperties`. A `pattern` is searched
+    for in bounded time; one that cannot be (`rlvr.tools.patterns`) is not asserted.
 
     >>> tool = Tool("f", "", {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
     >>> validate(tool, {"n": 5.0, "m": 1})
     ["n: 5.0 is not of type 'integer'", 'm: not in the schema']
     """
+    checker, state = _checker_of(tool.parameters), State()
     problems: dict[str, None] = {}
     try:
-        for error in _validator_of(tool.parameters).iter_errors(arguments):
-            problems.update(dict.fromkeys(_messages(error)))
+        for path, text in checker.schema.problems(arguments, (), state):
+            problems[_written(path, text)] = None
             if len(problems) >= MAX_PROBLEMS:
                 break
-    except (RecursionError, OverflowError) as error:
-        # Finite data under a schema that refers to itself without consuming any of it, or an integer too large for
-        # a bound that is a float.
+        for name in checker.unknown(arguments, state):
+            problems[f"{name}: not in the schema"] = None
+    except (RecursionError, OverflowError, OverBudgetError) as error:
+        # A schema that refers to itself without consuming anything, an integer too large for a bound that is a float,
+        # patterns that would take too long.
         problems[f"cannot be checked: {type(error).__name__}"] = None
-    problems.update(dict.fromkeys(f"{name}: not in the schema" for name in _unknown(tool, arguments)))
     return list(problems)[:MAX_PROBLEMS]
 
 
@@ -75,84 +97,59 @@ def check_ground_truth(gold: Sequence[GoldCall], tools: Sequence[Tool] | Mapping
     return problems
 
 
-def _messages(error: ValidationError) -> Iterator[str]:
-    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path).lstrip(".")
-    if error.validator == "required" and isinstance(error.instance, Mapping):
-        for name in cast("list[str]", error.validator_value):
-            if name not in error.instance:
-                yield f"{path}.{name}: missing".lstrip(".")
-        return
-    text = error.message if len(error.message) <= _MAX_TEXT else f"{error.message[: _MAX_TEXT - 1]}…"
-    yield f"{path}: {text}" if path else text
+@dataclass(frozen=True, slots=True)
+class _Checker:
+    """A tool's schema, made ready once.
+
+    `open`: arguments that it does not know are allowed; `remembers`: it has references or patterns, which keep a state
+    while a value is checked.
+    """
+
+    schema: Node
+    known: frozenset[str]
+    open: bool
+    patterns: tuple[Pattern, ...]
+    remembers: bool
+    plain: PlainObject | None
+
+    def unknown(self, arguments: Mapping[str, Any], state: State) -> Iterable[str]:
+        return () if self.open or arguments.keys() <= self.known else self._unknown(arguments, state)
+
+    def _unknown(self, arguments: Mapping[str, Any], state: State) -> Iterator[str]:
+        for name in arguments:
+            if name not in self.known and not any(p.search(name, state.budget) for p in self.patterns):
+                yield name
 
 
-def _unknown(tool: Tool, arguments: Mapping[str, Any]) -> list[str]:
-    known = object_shape(tool.parameters, tool.parameters).properties
-    unknown = [a for a in arguments if a not in known]
-    if not unknown:
-        return []
-    patterns: list[str] = []
-    for option in branches(tool.parameters, tool.parameters):
-        if option.get("additionalProperties", False) is not False:
-            return []
-        patterns.extend(p for p in option.get("patternProperties", {}) if _compiles(p))
-    return [a for a in unknown if not any(re.search(p, a) for p in patterns)]
-
-
-def _validator_of(schema: Mapping[str, Any]) -> Validator:
+def _checker_of(schema: Mapping[str, Any]) -> _Checker:
     """By identity first, since writing a schema as JSON takes longer than checking with it; schemas never change."""
     known = _BY_IDENTITY.get(id(schema))
     if known is not None and known[0] is schema:
         return known[1]
-    made = _validator(json.dumps(schema, sort_keys=True))
-    if len(_BY_IDENTITY) >= _MAX_VALIDATORS:
+    made = _checker(json.dumps(schema, sort_keys=True))
+    if len(_BY_IDENTITY) >= _MAX_CHECKERS:
         _BY_IDENTITY.clear()
     _BY_IDENTITY[id(schema)] = (schema, made)
     return made
 
 
-@lru_cache(maxsize=_MAX_VALIDATORS)
-def _validator(canonical: str) -> Validator:
-    from referencing import Registry
-
-    # An empty registry: whatever a reference asks for, nothing is retrieved.
-    made: Validator = _validator_class()(_checkable(json.loads(canonical)), registry=Registry())
-    return made
-
-
-@lru_cache(maxsize=1)
-def _validator_class() -> Any:
-    from jsonschema import Draft202012Validator
-    from jsonschema.validators import extend
-
-    def is_integer(_checker: Any, value: Any) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool)
-
-    checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", is_integer)
-    return extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]
+@lru_cache(maxsize=_MAX_CHECKERS)
+def _checker(canonical: str) -> _Checker:
+    schema = json.loads(canonical)
+    options = branches(schema, schema)
+    sources = [p for option in options for p in option.get("patternProperties", {})]
+    patterns = [p for p in map(compile_pattern, sources) if p is not None]
+    is_open = any(option.get("additionalProperties", False) is not False for option in options)
+    known = frozenset(object_shape(schema, schema).properties)
+    node, remembers = compile_schema(schema)
+    plain = None if is_open or remembers else plain_object(node)
+    return _Checker(node, known, is_open, tuple(patterns), remembers, plain)
 
 
-def _checkable(schema: Any) -> Any:
-    """The schema without patterns that Python's `re` cannot read (JavaScript has more): those are not asserted."""
-    if isinstance(schema, list):
-        return [_checkable(s) for s in schema]
-    if not isinstance(schema, dict):
-        return schema
-    out = {k: _checkable(v) for k, v in schema.items()}
-    if isinstance(out.get("pattern"), str) and not _compiles(out["pattern"]):
-        del out["pattern"]
-    patterns = out.get("patternProperties")
-    if isinstance(patterns, dict):
-        out["patternProperties"] = {k: v for k, v in patterns.items() if _compiles(k)}
-    return out
-
-
-def _compiles(pattern: str) -> bool:
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError):
-        return False
-    return True
+def _written(path: Path, text: str) -> str:
+    place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+    text = text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 1]}…"
+    return f"{place}: {text}" if place else text
 
 
 def _references(schema: Any) -> Iterator[str]:

@@ -200,3 +200,49 @@ def test_a_prompt_without_a_user_message_tells_no_language(weather: Any) -> None
     for prompt in ([], [{"role": "system", "content": "請用中文"}], [{"role": "user", "content": 5}], None):
         got = refusal_reward([REFUSAL], tools=[[weather]], ground_truth=[[]], expects=["refuse"], prompts=[prompt])
         assert got == [1.0]
+
+
+def test_what_is_kept_between_two_components_is_never_stale(call: Any, gold: Any, weather: Any) -> None:
+    """A trainer passes the same columns to each component, and they share one parse; what changed is read again."""
+    right, wrong = call("get_weather", city="Paris"), call("get_weather", city="Oslo")
+    paris, oslo = (json.dumps([gold("get_weather", city=city)]) for city in ("Paris", "Oslo"))
+    completions, truth, cut, expects = [right, right], [paris, oslo], [False, False], ["any", "any"]
+    columns = {"tools": [json.dumps([weather])] * 2, "ground_truth": truth, "truncated": cut, "expects": expects}
+    assert correctness_reward(completions, **columns) == [1.0, 0.0]
+    assert correctness_reward(completions, **columns) == [1.0, 0.0]
+    completions[1] = wrong
+    assert correctness_reward(completions, **columns) == [1.0, 1.0]
+    truth[0] = oslo
+    assert correctness_reward(completions, **columns) == [0.0, 1.0]
+    cut[1] = True
+    assert correctness_reward(completions, **columns) == [0.0, 0.5]
+    assert correctness_reward(completions, matching="exact", **columns) == [0.0, 0.5]
+    truth[:] = ["[]", "[]"]
+    completions[:] = [REFUSAL, REFUSAL]
+    assert refusal_reward(completions, **columns) == [1.0, 0.0]
+    expects[0] = "answer"
+    assert refusal_reward(completions, **columns) == [0.2, 0.0]
+
+
+def test_objects_that_change_in_place_are_read_again(call: Any, gold: Any) -> None:
+    tool = {"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}}
+    tools, truth = [[tool]], [[gold("f", a=1)]]
+    completions = [call("f", a=2)]
+    assert format_reward(completions, tools=tools, ground_truth=truth) == [1.0]
+    assert correctness_reward(completions, tools=tools, ground_truth=truth) == [0.0]
+    truth[0][0]["arguments"]["a"] = 2
+    assert correctness_reward(completions, tools=tools, ground_truth=truth) == [1.0]
+    tool["parameters"]["properties"]["a"]["maximum"] = 2  # type: ignore[index]
+    completions[0] = call("f", a=3)
+    assert format_reward(completions, tools=tools, ground_truth=truth) == [0.8]
+
+
+def test_the_rows_of_a_group_need_not_stand_together(call: Any, gold: Any, weather: Any) -> None:
+    cities = ["Paris", "Oslo", "Paris", "Rome", "Oslo", "Oslo"]
+    completions = [call("get_weather", city=city) for city in cities]
+    for wanted in ("Paris", "Oslo", "Rome"):
+        truth = [json.dumps([gold("get_weather", city=wanted)])] * len(cities)
+        scores = correctness_reward(completions, tools=[json.dumps([weather])] * len(cities), ground_truth=truth)
+        assert scores == [float(city == wanted) for city in cities]
+    each = [json.dumps([gold("get_weather", city=city)]) for city in cities]
+    assert correctness_reward(completions, tools=[[weather]] * len(cities), ground_truth=each) == [1.0] * len(cities)

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from rlvr.rewards.matching.calls import match_calls
+from rlvr.rewards.matching.calls import compare_calls, match_calls
+from rlvr.rewards.matching.changes import CHANGES, Change, apply_changes
 from rlvr.rewards.matching.modes import MAX_CALLS, MODES, ArgumentVerdict, CallPair, Match
 from rlvr.rewards.matching.rules import REASONS, RULES
 
-__all__ = ["MAX_CALLS", "MODES", "REASONS", "RULES", "ArgumentVerdict", "CallPair", "Match", "match_calls"]
+__all__ = [
+    "CHANGES",
+    "MAX_CALLS",
+    "MODES",
+    "REASONS",
+    "RULES",
+    "ArgumentVerdict",
+    "CallPair",
+    "Change",
+    "Match",
+    "apply_changes",
+    "compare_calls",
+    "match_calls",
+]

@@ -19,6 +19,9 @@ def best_assignment(weights: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
     if rows > columns:
         flipped = [[weights[r][c] for r in range(rows)] for c in range(columns)]
         return sorted((r, c) for c, r in best_assignment(flipped))
+    best = [row.index(max(row)) for row in weights]
+    if len(set(best)) == rows:  # no two rows want the same column
+        return list(enumerate(best))
     owner = _solve([[-w for w in row] for row in weights], rows, columns)
     return sorted((row, column) for column, row in enumerate(owner) if row is not None)
 

@@ -56,22 +56,42 @@ def argument_valid(call: ToolCall, gold: GoldCall, name: str, shape: ObjectShape
     return _value_valid(call.arguments[name], wanted, shape.properties[name])
 
 
+def possible_answer(gold: GoldCall, tool: Tool | None) -> dict[str, list[Any]]:
+    """A wanted call's accepted answers as the benchmark writes them, the mark last; `to_example` read them from there.
+
+    >>> possible_answer(GoldCall("f", {"a": OneOf((1, 2), optional=True)}), None)
+    {'a': [1, 2, '']}
+    """
+    properties = object_shape(tool.parameters, tool.parameters).properties if tool is not None else {}
+    return {name: _listed(wanted, *_kinds(properties.get(name))) for name, wanted in gold.arguments.items()}
+
+
 def greedy_match(calls: Sequence[ToolCall], gold: Sequence[GoldCall], tools: Mapping[str, Tool]) -> bool:
-    """The official verdict on all calls: each wanted call takes the first fitting call that is still free."""
+    """The official verdict on all calls."""
+    return greedy_pairs(calls, gold, tools) is not None
+
+
+def greedy_pairs(
+    calls: Sequence[ToolCall], gold: Sequence[GoldCall], tools: Mapping[str, Tool]
+) -> list[tuple[int, int]] | None:
+    """The official assignment, (call, wanted call): each wanted call takes the first fitting call that is still free.
+
+    `None` where one finds none, or where there are more or fewer calls than wanted.
+    """
     if len(calls) != len(gold):
-        return False
-    free = list(range(len(calls)))
-    for want in gold:
+        return None
+    free, pairs = list(range(len(calls))), []
+    for j, want in enumerate(gold):
         found = next((i for i in free if call_valid(calls[i], want, tools.get(want.name))), None)
         if found is None:
-            return False
+            return None
         free.remove(found)
-    return True
+        pairs.append((found, j))
+    return pairs
 
 
 def _value_valid(given: Any, wanted: Any, schema: Any) -> bool:
-    outer = _kind(schema)
-    inner = _kind(schema.get("items")) if outer is list and isinstance(schema.get("items"), Mapping) else None
+    outer, inner = _kinds(schema)
     accepted = _listed(wanted, outer, inner)
     if outer is float and type(given) is int:
         try:
@@ -134,6 +154,12 @@ def _form(value: Any) -> Any:
 
 def _forms(values: Any) -> list[Any]:
     return [_form(v) for v in values]
+
+
+def _kinds(schema: Any) -> tuple[type, type | None]:
+    """The type of a value, and of an array's items."""
+    outer = _kind(schema)
+    return outer, _kind(schema["items"]) if outer is list and isinstance(schema.get("items"), Mapping) else None
 
 
 def _kind(schema: Any) -> type:

@@ -14,12 +14,14 @@ DATE_EXACT = "date_exact"
 DIGITS_APART = "digits_apart"
 EMPTY_FORM = "empty_form"
 UNICODE_NFKC = "unicode_nfkc"
+CHINESE_VARIANTS = "chinese_variants"
 NESTED_VALUES = "nested_values"
 DEFAULT_EQUALS_OMISSION = "default_equals_omission"
 BLANK_IS_A_VALUE = "blank_is_a_value"
 OPTIONAL_BY_ANSWER = "optional_by_answer"
 UNKNOWN_ARGUMENT = "unknown_argument"
 BEST_ASSIGNMENT = "best_assignment"
+TOOL_NOT_OFFERED = "tool_not_offered"
 
 RULES: dict[str, str] = {
     INTEGER_ONLY: "5.0 is no integer anywhere; the official checker compares by value inside objects",
@@ -36,6 +38,7 @@ RULES: dict[str, str] = {
     DIGITS_APART: "separated digits stay apart (1.5 is not 15); the official checker drops what stands between",
     EMPTY_FORM: "strings of punctuation alone are compared as written; the official checker takes all as the same",
     UNICODE_NFKC: "strings are brought to Unicode's NFKC first",
+    CHINESE_VARIANTS: "two forms of one Chinese character (臺 and 台, 裏 and 裡) are the same; the table says which",
     NESTED_VALUES: "values are compared by the same rules at every depth; the official checker normalises strings one "
     "level deep only",
     DEFAULT_EQUALS_OMISSION: "an optional argument left out equals its default, and the default given equals leaving "
@@ -47,6 +50,8 @@ RULES: dict[str, str] = {
     UNKNOWN_ARGUMENT: "an argument that the ground truth wants is compared although the schema does not know it",
     BEST_ASSIGNMENT: "calls are paired as well as they can be; the official checker gives each wanted call in turn the "
     "first one that fits, which may leave a later one without",
+    TOOL_NOT_OFFERED: "a wanted call whose tool is not offered is compared without a schema; the official checker "
+    "gives no verdict on it",
 }
 
 EQUAL = "equal"
@@ -73,7 +78,17 @@ REASONS: dict[str, str] = {
 NOTHING_TO_SCORE = frozenset({LEFT_OUT, DEFAULT})
 """Verdicts that neither lift nor lower partial credit: else padding a wrong call with defaults would pay."""
 
-_LENIENT = frozenset({NUMBER_BY_VALUE, UNICODE_NFKC, DEFAULT_EQUALS_OMISSION, OPTIONAL_BY_ANSWER, UNKNOWN_ARGUMENT})
+_LENIENT = frozenset(
+    {
+        NUMBER_BY_VALUE,
+        UNICODE_NFKC,
+        CHINESE_VARIANTS,
+        DEFAULT_EQUALS_OMISSION,
+        OPTIONAL_BY_ANSWER,
+        UNKNOWN_ARGUMENT,
+        TOOL_NOT_OFFERED,
+    }
+)
 """Rules by which `typed` accepts what `bfcl` does not; the others work the other way round, the two below both ways."""
 _BOTH_WAYS = frozenset({SCHEMA_TYPE, NESTED_VALUES})
 
@@ -86,5 +101,4 @@ def deciding(applied: frozenset[str], *, typed_equal: bool) -> tuple[str, ...]:
     """
     direction = applied & _LENIENT if typed_equal else applied - _LENIENT
     specific = direction - _BOTH_WAYS
-    general = applied & _BOTH_WAYS
-    return tuple(sorted(specific or general or {SCHEMA_TYPE}))
+    return tuple(sorted(specific or applied & _BOTH_WAYS))

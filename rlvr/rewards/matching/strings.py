@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import pairwise
+from math import ceil
+
+from rlvr.rewards.matching.variants import fold_variants
 
 SIMILARITY_THRESHOLD = 0.6
 """Strings have to be more alike than this for any partial credit."""
@@ -18,7 +22,8 @@ _DROP = str.maketrans("", "", _DROPPED)
 _RUN = re.compile(r"[ ,./\-_*^]+")
 _NUMERIC_DATE = re.compile(r"(?<![\d.])\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d|\.\d)|(?<!\d)\d{4}[-/]\d{2}(?!\d)")
 _DIGIT = re.compile(r"[0-9]")
-_DOTTED_NAME = re.compile(r"[^\s.]{2,}\.[^\s.]{2,}")
+_MAX_REMEMBERED = 256
+_MARKS_HARMLESS, _MAX_MARKS = 1000, 30
 
 
 def benchmark_form(text: str) -> str:
@@ -31,17 +36,49 @@ def benchmark_form(text: str) -> str:
 
 
 def typed_form(text: str) -> str:
-    """NFKC and the benchmark's form, except that digits which something separates stay apart, and signs stay.
+    """NFKC, one form of each Chinese character, and the benchmark's form, except that digits which something separates
+    stay apart, and signs stay.
 
     >>> typed_form("April 1, 2024") == typed_form("april 1 2024")
     True
     >>> typed_form("room 1.5") == typed_form("room 15")
     False
     """
-    text = unicodedata.normalize("NFKC", text)
-    if not holds_digits(text):
-        return benchmark_form(text)
+    return _known_form(text) if len(text) <= _MAX_REMEMBERED else _typed_form(text)
+
+
+def _typed_form(text: str) -> str:
+    if text.isascii():
+        return _apart(text) if _DIGIT.search(text) else benchmark_form(text)
+    text = fold_variants(nfkc(text))
+    form = _apart(text) if holds_digits(text) else benchmark_form(text)
+    return nfkc(form)  # what was dropped may have stood between a letter and its accent
+
+
+_known_form = lru_cache(maxsize=8192)(_typed_form)
+
+
+def _apart(text: str) -> str:
     return _RUN.sub(_separator, text).lower().replace("'", '"')
+
+
+def nfkc(text: str) -> str:
+    """Unicode's NFKC. A long text with more than 30 combining marks in a row, which no writing system has and which
+    take quadratic time to be sorted, is left as it is (30: Unicode's Stream-Safe Text Format, UAX 15)."""
+    if len(text) > _MARKS_HARMLESS:
+        run = 0
+        for char in text:
+            run = run + 1 if unicodedata.combining(char) else 0
+            if run > _MAX_MARKS:
+                return text
+    return unicodedata.normalize("NFKC", text)
+
+
+def much_longer(given: str, wanted: str) -> bool:
+    """Whether `given` is too long to be the same as `wanted` in any of the normal forms: no character becomes more than
+    18 in NFKC."""
+    limit = 20 * (len(wanted) + 1)
+    return len(given) > limit and len(given.translate(_DROP)) > limit
 
 
 def _separator(run: re.Match[str]) -> str:
@@ -62,40 +99,70 @@ def holds_digits(text: str) -> bool:
     return any(ch.isdigit() or ch.isnumeric() for ch in text)
 
 
-@lru_cache(maxsize=8192)
 def looks_pinned(text: str) -> str | None:
     """Why a string is compared as it is written: `identifier`, `address` or `date`; `None` for ordinary words.
 
     A token without spaces is an identifier where it holds a digit or an underscore. An address is a token with `@`,
     `://`, a leading path separator, or a dotted name (`example.com`, `report.pdf`). A date is one in figures, with or
     without a time; one in words ("April 1, 2024") is ordinary, with its figures kept apart.
+
+    >>> [looks_pinned(text) for text in ("user_name", "report.pdf", "on 2024-04-01", "St. Louis", "Paris")]
+    ['identifier', 'address', 'date', None, None]
     """
-    stripped = text.strip()
-    if _NUMERIC_DATE.search(stripped):
+    return _remembered(text) if len(text) <= _MAX_REMEMBERED else _looks_pinned(text)
+
+
+def _looks_pinned(text: str) -> str | None:
+    if _NUMERIC_DATE.search(text):
         return "date"
-    if not stripped or any(ch.isspace() for ch in stripped):
+    words = text.split(None, 1)
+    if len(words) != 1:
         return None
-    if "@" in stripped or "://" in stripped or "\\" in stripped or stripped[0] in "/~" or stripped.startswith("./"):
+    word = words[0]
+    if "@" in word or "\\" in word or "://" in word or word[0] in "/~" or word.startswith("./") or _dotted(word):
         return "address"
-    if _DOTTED_NAME.search(stripped):
-        return "address"
-    if "_" in stripped or (holds_digits(stripped) and stripped.isascii()):
-        return "identifier"
-    return None
+    return "identifier" if "_" in word or (word.isascii() and _DIGIT.search(word)) else None
 
 
-@lru_cache(maxsize=8192)
+_remembered = lru_cache(maxsize=8192)(_looks_pinned)
+
+
+def _dotted(word: str) -> bool:
+    """Whether two characters or more stand on either side of some dot, and no other dot among them."""
+    if "." not in word:
+        return False
+    parts = word.split(".")
+    return any(len(a) > 1 and len(b) > 1 for a, b in pairwise(parts))
+
+
 def similarity(a: str, b: str) -> float:
-    """1 − edit distance / the longer length, over the typed normal forms; 0 where either is empty or too long.
+    """1 − edit distance / the longer length, over the typed normal forms; 0 where either is empty or too long, and 0
+    where that is not above the threshold.
 
     >>> similarity("San Fransisco", "San Francisco") > 0.9
     True
     """
-    a, b = typed_form(a), typed_form(b)
-    longer, shorter = max(len(a), len(b)), min(len(a), len(b))
-    if not shorter or longer > MAX_COMPARED or shorter <= SIMILARITY_THRESHOLD * longer:
-        return 0.0
-    return 1.0 - _edit_distance(a, b) / longer
+    return _similarity(typed_form(a), typed_form(b))
+
+
+def near_lengths(form: str) -> range:
+    """The lengths of the normal forms that may be near enough to this one for any credit."""
+    if not form or len(form) > MAX_COMPARED:
+        return range(0)
+    least = int(SIMILARITY_THRESHOLD * len(form)) + 1
+    most = ceil(len(form) / SIMILARITY_THRESHOLD) - 1
+    return range(least, min(most, MAX_COMPARED) + 1)
+
+
+def _similarity(a: str, b: str) -> float:
+    return _known_similarity(a, b) if len(b) in near_lengths(a) else 0.0
+
+
+@lru_cache(maxsize=8192)
+def _known_similarity(a: str, b: str) -> float:
+    longer = max(len(a), len(b))
+    value = 1.0 - _edit_distance(a, b, int((1 - SIMILARITY_THRESHOLD) * longer) + 1) / longer
+    return value if value > SIMILARITY_THRESHOLD else 0.0
 
 
 def partial_credit(wanted: str, given: str) -> float:
@@ -103,19 +170,33 @@ def partial_credit(wanted: str, given: str) -> float:
 
     Near is wrong where either string holds digits or is compared as it is written.
     """
-    if holds_digits(wanted) or holds_digits(given) or looks_pinned(wanted) or looks_pinned(given):
+    if holds_digits(wanted) or holds_digits(given):
         return 0.0
-    value = similarity(wanted, given)
-    return min(value, MAX_PARTIAL) if value > SIMILARITY_THRESHOLD else 0.0
+    return credit_of_forms(wanted, given, typed_form(wanted), typed_form(given))
 
 
-def _edit_distance(a: str, b: str) -> int:
-    """Levenshtein's distance, a column at a time as bits of one whole number (Myers 1999, Hyyrö 2001)."""
+def credit_of_forms(wanted: str, given: str, form: str, other: str) -> float:
+    """The same for strings without digits, of which the typed normal forms are known."""
+    value = _similarity(form, other)
+    if not value or looks_pinned(wanted) or looks_pinned(given):
+        return 0.0
+    return min(value, MAX_PARTIAL)
+
+
+def _edit_distance(a: str, b: str, most: int) -> int:
+    """Levenshtein's distance where it is `most` or less, else some number above that.
+
+    A column at a time, as bits of one whole number (Myers 1999, Hyyrö 2001).
+    """
+    a, b = _without_common_ends(a, b)
+    if not a or not b:
+        return len(a) + len(b)
     mask, top = (1 << len(a)) - 1, 1 << (len(a) - 1)
     places: dict[str, int] = {}
     for i, ch in enumerate(a):
         places[ch] = places.get(ch, 0) | 1 << i
     plus, minus, distance = mask, 0, len(a)  # where the column steps up by one, and down; its last entry
+    left = len(b)
     for ch in b:
         same = places.get(ch, 0)
         vertical = same | minus
@@ -123,8 +204,22 @@ def _edit_distance(a: str, b: str) -> int:
         up = (minus | ~(horizontal | plus)) & mask
         down = plus & horizontal
         distance += bool(up & top) - bool(down & top)
+        left -= 1
+        if distance - left > most:  # each column that is left takes off one at most
+            return distance - left
         up = (up << 1 | 1) & mask
         down = (down << 1) & mask
         plus = (down | ~(vertical | up)) & mask
         minus = up & vertical
     return distance
+
+
+def _without_common_ends(a: str, b: str) -> tuple[str, str]:
+    """What the two begin and end with alike costs nothing."""
+    shorter, start, end = min(len(a), len(b)), 0, 0
+    while start < shorter and a[start] == b[start]:
+        start += 1
+    shorter -= start
+    while end < shorter and a[-1 - end] == b[-1 - end]:
+        end += 1
+    return a[start : len(a) - end], b[start : len(b) - end]

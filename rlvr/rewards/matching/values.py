@@ -1,44 +1,280 @@
-"""Equality of one value under the `typed` and `exact` modes."""
+"""A wanted value, ready to be compared with what a completion gives, under the `typed` mode; `exact` is one function.
+
+What a schema and a wanted value say is worked out once; a verdict is then a matter of a few comparisons.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from rlvr.rewards.matching import rules
-from rlvr.rewards.matching.strings import (
-    benchmark_form,
-    holds_digits,
-    looks_pinned,
-    partial_credit,
-    typed_form,
-)
+from rlvr.rewards.matching.strings import benchmark_form
+from rlvr.rewards.matching.texts import EQUAL, WRONG_TYPE, WRONG_VALUE, Text, Texts, ValueVerdict, best
 from rlvr.tools import branches, child_schema, json_type, object_shape
 from rlvr.types import OneOf
 
 Schema = Mapping[str, Any]
-_PINNED_RULE = {
-    "identifier": rules.IDENTIFIER_EXACT,
-    "address": rules.ADDRESS_EXACT,
-    "date": rules.DATE_EXACT,
-}
 ABSENT = object()
 """Stands for an argument that is not there; `None` is a value."""
 
+_BLANK = frozenset({rules.BLANK_IS_A_VALUE})
+_DEFAULT = frozenset({rules.DEFAULT_EQUALS_OMISSION})
+_NESTED = frozenset({rules.NESTED_VALUES})
+_LEFT_OUT = ValueVerdict(True, rules.LEFT_OUT, 1.0)
+_IS_DEFAULT = ValueVerdict(True, rules.DEFAULT, 1.0, _DEFAULT)
+_MISSING = ValueVerdict(False, rules.MISSING)
+_INVENTED = ValueVerdict(False, rules.INVENTED, 0.0, _BLANK)
+_SOME_INVENTED = ValueVerdict(False, rules.WRONG_VALUE, 0.0, _NESTED | _BLANK)
+_NO_BOOLEAN = ValueVerdict(False, rules.WRONG_TYPE, 0.0, frozenset({rules.SCHEMA_TYPE, rules.BOOLEAN_ONLY}))
+_WHOLE_FLOAT = ValueVerdict(False, rules.WRONG_TYPE, 0.0, frozenset({rules.INTEGER_ONLY}))
+_FLOAT = ValueVerdict(False, rules.WRONG_VALUE, 0.0, frozenset({rules.INTEGER_ONLY}))
+_BY_VALUE = ValueVerdict(True, rules.NORMALISED, 1.0, frozenset({rules.NUMBER_BY_VALUE}))
 
-@dataclass(frozen=True, slots=True)
-class ValueVerdict:
-    """Whether a value is the wanted one; `applied` are the rules that were looked at on the way."""
 
-    equal: bool
-    reason: str
-    credit: float = 0.0
-    applied: frozenset[str] = frozenset()
+class Wanted(Protocol):
+    """A wanted value under its schema."""
+
+    def verdict(self, given: Any) -> ValueVerdict: ...
 
 
-_EQUAL = ValueVerdict(True, rules.EQUAL, 1.0)
-_WRONG_TYPE = ValueVerdict(False, rules.WRONG_TYPE, 0.0, frozenset({rules.SCHEMA_TYPE}))
+def wanted_value(wanted: Any, schema: Any, root: Schema) -> Wanted:
+    """Make a value, or a `OneOf`, ready to be compared: the best verdict over the acceptable values and the schema's
+    alternatives counts. References are resolved in `root`."""
+    if isinstance(wanted, OneOf):
+        return _choice([wanted_value(v, schema, root) for v in wanted.values], wanted.optional)
+    kind = json_type(wanted)
+    if kind == "array":
+        return Array(wanted, container_schema(wanted, schema, root), root)
+    if kind == "object":
+        return Object(wanted, Properties(container_schema(wanted, schema, root), root))
+    found = _fitting(kind, schema, root)
+    if kind in ("boolean", "null"):
+        return _Constant(wanted)
+    if kind == "string":
+        return _choice([Text(wanted, branch) for branch in found])
+    return _choice([_Number(wanted, branch) for branch in found])
+
+
+def container_schema(wanted: Any, schema: Any, root: Schema) -> Schema:
+    """The one schema of all branches that admit an array or object. What is inside is looked at under all of them
+    together: one by one would take exponential time where a schema refers to itself."""
+    found = _fitting(json_type(wanted), schema, root)
+    return found[0] if len(found) == 1 else {"anyOf": found}
+
+
+class _Constant:
+    """A boolean, or `null`."""
+
+    __slots__ = ("_wanted",)
+
+    def __init__(self, wanted: bool | None) -> None:
+        self._wanted = wanted
+
+    def verdict(self, given: Any) -> ValueVerdict:
+        return EQUAL if given is self._wanted else _unequal(self._wanted, given)
+
+
+class _Number:
+    """A number under one branch of its schema; where that is silent, the number's own kind stands in for it."""
+
+    __slots__ = ("_integer", "_wanted", "_whole")
+
+    def __init__(self, wanted: float, schema: Schema) -> None:
+        types = _types(schema)
+        self._wanted = wanted
+        self._whole = isinstance(wanted, int)
+        self._integer = "number" not in types if types else self._whole
+
+    def verdict(self, given: Any) -> ValueVerdict:
+        if isinstance(given, bool) or not isinstance(given, (int, float)):
+            return _unequal(self._wanted, given)
+        same = given == self._wanted
+        if self._integer and isinstance(given, float):
+            return _WHOLE_FLOAT if same else _FLOAT
+        if not same:
+            return WRONG_VALUE
+        return EQUAL if isinstance(given, int) == self._whole else _BY_VALUE
+
+
+def _unequal(wanted: Any, given: Any) -> ValueVerdict:
+    if json_type(wanted) == json_type(given):
+        return WRONG_VALUE
+    return _NO_BOOLEAN if isinstance(wanted, bool) != isinstance(given, bool) else WRONG_TYPE
+
+
+def _choice(options: Sequence[Wanted], optional: bool = False) -> Wanted:
+    if len(options) == 1 and not optional:
+        return options[0]
+    texts = [o for o in options if isinstance(o, Text)]
+    if len(texts) == len(options) > 1 and not optional:
+        return Texts(texts)
+    return _Choice([Texts(texts)] if len(texts) == len(options) > 1 else options, optional)
+
+
+class _Choice:
+    """Several acceptable values, of any kinds; with none, the value may only be left out."""
+
+    __slots__ = ("_optional", "_options")
+
+    def __init__(self, options: Sequence[Wanted], optional: bool) -> None:
+        self._options = tuple(options)
+        self._optional = optional
+
+    def verdict(self, given: Any) -> ValueVerdict:
+        if not self._options:
+            return _INVENTED
+        found = best([option.verdict(given) for option in self._options])
+        if self._optional and not found.equal and _is_blank(given):
+            return ValueVerdict(False, found.reason, found.credit, _BLANK)
+        return found
+
+
+class Array:
+    """An array, item by item."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, wanted: Sequence[Any], schema: Schema, root: Schema) -> None:
+        self.items = [wanted_value(w, child_schema(schema, i, root), root) for i, w in enumerate(wanted)]
+
+    def verdict(self, given: Any) -> ValueVerdict:
+        if not isinstance(given, (list, tuple)):
+            return WRONG_TYPE
+        if len(given) != len(self.items):
+            return WRONG_VALUE
+        return _together([item.verdict(g) for item, g in zip(self.items, given, strict=True)])
+
+
+class Properties:
+    """What a schema says of an object's properties."""
+
+    __slots__ = ("_defaults", "_schema", "known", "required", "root")
+
+    def __init__(self, schema: Schema, root: Schema) -> None:
+        self._schema, self.root = schema, root
+        shape = object_shape(schema, root)
+        self.known: Mapping[str, Any] = shape.properties
+        self.required = shape.required
+        self._defaults: dict[str, list[tuple[Any, Wanted]]] | None = None
+
+    @property
+    def defaults(self) -> Mapping[str, Sequence[tuple[Any, Wanted]]]:
+        """Of the properties that may be left out: the defaults that their branches state, also as wanted values."""
+        if self._defaults is None:
+            self._defaults = {}
+            for name in self.known:
+                if name not in self.required:
+                    sub = self.child(name)
+                    stated = [b["default"] for b in branches(sub, self.root) if "default" in b]
+                    if stated:
+                        self._defaults[name] = [(d, wanted_value(d, sub, self.root)) for d in stated]
+        return self._defaults
+
+    def child(self, name: str) -> Any:
+        """The schema of one property; the empty one where nothing is said about it."""
+        return child_schema(self._schema, name, self.root)
+
+    def value(self, name: str, wanted: Any) -> Wanted:
+        return wanted_value(wanted, self.child(name), self.root)
+
+    def invented(self, name: str, given: Any) -> ValueVerdict:
+        """The verdict on a property that nobody asked for: it may only state its default."""
+        stated = self.defaults.get(name, ())
+        return _IS_DEFAULT if any(wanted.verdict(given).equal for _, wanted in stated) else _INVENTED
+
+    def of_other_type(self, name: str, wanted: Any) -> bool:
+        """Whether a property's acceptable values are of another type than the schema's, or of several.
+
+        The official checker then takes the first one's type beside the schema's.
+        """
+        options = wanted.values if isinstance(wanted, OneOf) else (wanted,)
+        kinds = {json_type(o) for o in options if not isinstance(o, OneOf)}
+        found = branches(self.child(name), self.root)
+        admitted = frozenset().union(*[_types(b) for b in found]) or frozenset({"string"})
+        return len(kinds) > 1 or not kinds <= (admitted | {"integer"} if "number" in admitted else admitted)
+
+
+class Property:
+    """One property of an object, or one argument of a call, that is wanted or may be given."""
+
+    __slots__ = ("_name", "_of", "_value", "absent", "verdict")
+
+    def __init__(self, name: str, wanted: Any, of: Properties) -> None:
+        self._name, self._of = name, of
+        self._value = of.value(name, wanted)
+        optional = isinstance(wanted, OneOf) and wanted.optional
+        self.absent = _LEFT_OUT if optional else self._absent()
+        """The verdict where it is left out."""
+        self.verdict: Callable[[Any], ValueVerdict] = self._of_optional if optional else self._value.verdict
+        """The verdict on what is given."""
+
+    def _absent(self) -> ValueVerdict:
+        stated = self._of.defaults.get(self._name, ())
+        return _IS_DEFAULT if any(self._value.verdict(default).equal for default, _ in stated) else _MISSING
+
+    def _of_optional(self, given: Any) -> ValueVerdict:
+        found = self._value.verdict(given)
+        if found.equal or not self._of.invented(self._name, given).equal:
+            return found
+        return ValueVerdict(True, rules.DEFAULT, 1.0, found.applied | _DEFAULT)
+
+
+class Object:
+    """An object, property by property; a call's arguments are one."""
+
+    __slots__ = ("checks", "names", "of")
+
+    def __init__(self, wanted: Mapping[str, Any], of: Properties) -> None:
+        self.of = of
+        self.names = {name: Property(name, value, of) for name, value in wanted.items()}
+        self.checks = [(name, one.verdict, one.absent) for name, one in self.names.items()]
+
+    def verdict(self, given: Any) -> ValueVerdict:
+        if not isinstance(given, Mapping):
+            return WRONG_TYPE
+        if len(given) > len(self.names) + len(self.of.defaults):
+            return _SOME_INVENTED
+        return _together([v for _, v in self.verdicts(given)])
+
+    def verdicts(self, given: Mapping[str, Any]) -> Iterator[tuple[str, ValueVerdict]]:
+        """A verdict for each property of either side, those that are wanted first."""
+        for name, wanted in self.names.items():
+            yield name, wanted.verdict(given[name]) if name in given else wanted.absent
+        for name, value in given.items():
+            if name not in self.names:
+                yield name, self.of.invented(name, value)
+
+
+def _together(parts: Sequence[ValueVerdict]) -> ValueVerdict:
+    applied = _NESTED.union(*[p.applied for p in parts])
+    plain = True
+    for part in parts:
+        if not part.equal:
+            return ValueVerdict(False, rules.WRONG_VALUE, 0.0, applied)
+        plain = plain and part.reason == rules.EQUAL
+    return ValueVerdict(True, rules.EQUAL if plain else rules.NORMALISED, 1.0, applied)
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or value == [] or (isinstance(value, str) and not benchmark_form(value))
+
+
+def _types(schema: Schema) -> frozenset[str]:
+    kind = schema.get("type")
+    if isinstance(kind, str):
+        return frozenset({kind})
+    return frozenset(k for k in kind if isinstance(k, str)) if isinstance(kind, (list, tuple)) else frozenset()
+
+
+def _fitting(kind: str, schema: Any, root: Schema) -> list[Schema]:
+    """The branches that admit a wanted value of this type; the empty schema where none does."""
+    admitted = {kind, "number"} if kind == "integer" else {kind}
+    return [b for b in branches(schema, root) if not _types(b) or _types(b) & admitted] or [{}]
+
+
+def may_be_left_out(wanted: Any) -> bool:
+    return isinstance(wanted, OneOf) and wanted.optional
 
 
 def exact_equal(wanted: Any, given: Any) -> bool:
@@ -54,185 +290,3 @@ def exact_equal(wanted: Any, given: Any) -> bool:
             return False
         return all(exact_equal(w, g) for w, g in zip(wanted, given, strict=True))
     return json_type(wanted) == json_type(given) and bool(wanted == given)
-
-
-def may_be_left_out(wanted: Any) -> bool:
-    return isinstance(wanted, OneOf) and wanted.optional
-
-
-def typed_verdict(wanted: Any, given: Any, schema: Any, root: Schema) -> ValueVerdict:
-    """Equality by the schema: the best verdict over the acceptable values and the schema's alternatives."""
-    options = wanted.values if isinstance(wanted, OneOf) else (wanted,)
-    best: ValueVerdict | None = None
-    applied: frozenset[str] = frozenset()
-    for option in options:
-        if isinstance(option, OneOf):
-            verdicts = [typed_verdict(option, given, schema, root)]
-        else:
-            verdicts = [_compare(option, given, b, root) for b in _fitting(option, schema, root)]
-        for verdict in verdicts:
-            applied |= verdict.applied
-            if best is None or (verdict.equal, verdict.credit) > (best.equal, best.credit):
-                best = verdict
-    if best is None:  # the argument may only be left out
-        return ValueVerdict(False, rules.INVENTED, 0.0, frozenset({rules.BLANK_IS_A_VALUE}))
-    if isinstance(wanted, OneOf) and not best.equal and _is_blank(given):
-        applied |= {rules.BLANK_IS_A_VALUE}
-    return ValueVerdict(best.equal, best.reason, best.credit, applied)
-
-
-def omitted_is_default(wanted: Any, name: str, schema: Any, root: Schema) -> bool:
-    """Whether leaving an argument out says the same as `wanted`: it is optional, and `wanted` is its default."""
-    if name in object_shape(schema, root).required:
-        return False
-    sub = child_schema(schema, name, root)
-    return any("default" in b and typed_verdict(wanted, b["default"], sub, root).equal for b in branches(sub, root))
-
-
-def given_is_default(given: Any, name: str, schema: Any, root: Schema) -> bool:
-    """Whether an argument that nobody asked for only states its default."""
-    if name in object_shape(schema, root).required:
-        return False
-    sub = child_schema(schema, name, root)
-    return any("default" in b and typed_verdict(b["default"], given, sub, root).equal for b in branches(sub, root))
-
-
-def _is_blank(value: Any) -> bool:
-    return value is None or value == [] or (isinstance(value, str) and not benchmark_form(value))
-
-
-def _types(schema: Schema) -> frozenset[str]:
-    kind = schema.get("type")
-    if isinstance(kind, str):
-        return frozenset({kind})
-    return frozenset(k for k in kind if isinstance(k, str)) if isinstance(kind, (list, tuple)) else frozenset()
-
-
-def _fitting(value: Any, schema: Any, root: Schema) -> list[Schema]:
-    """The branches that admit the wanted value's type; the empty schema where none does."""
-    kind = json_type(value)
-    admitted = {kind, "number"} if kind == "integer" else {kind}
-    found = [b for b in branches(schema, root) if not _types(b) or _types(b) & admitted]
-    return found or [{}]
-
-
-def _compare(wanted: Any, given: Any, schema: Schema, root: Schema) -> ValueVerdict:
-    kind = json_type(wanted)
-    if kind in ("boolean", "null"):
-        same = json_type(given) == kind and given == wanted
-        return _EQUAL if same else _unequal(wanted, given)
-    if kind in ("integer", "number"):
-        return _compare_numbers(wanted, given, schema)
-    if kind == "string":
-        return _compare_strings(wanted, given, schema) if isinstance(given, str) else _WRONG_TYPE
-    if kind == "array":
-        return _compare_arrays(wanted, given, schema, root)
-    return _compare_objects(wanted, given, schema, root)
-
-
-def _unequal(wanted: Any, given: Any) -> ValueVerdict:
-    if json_type(wanted) == json_type(given):
-        return ValueVerdict(False, rules.WRONG_VALUE)
-    applied = {rules.SCHEMA_TYPE}
-    if isinstance(wanted, bool) != isinstance(given, bool):
-        applied.add(rules.BOOLEAN_ONLY)
-    return ValueVerdict(False, rules.WRONG_TYPE, 0.0, frozenset(applied))
-
-
-def _compare_numbers(wanted: Any, given: Any, schema: Schema) -> ValueVerdict:
-    if json_type(given) not in ("integer", "number"):
-        return _unequal(wanted, given)
-    types = _types(schema)
-    # Where the schema is silent, the wanted value's own kind stands in for it.
-    integer = "number" not in types if types else isinstance(wanted, int)
-    if integer and isinstance(given, float):
-        same = wanted == given
-        return ValueVerdict(
-            False, rules.WRONG_TYPE if same else rules.WRONG_VALUE, 0.0, frozenset({rules.INTEGER_ONLY})
-        )
-    if wanted != given:
-        return ValueVerdict(False, rules.WRONG_VALUE)
-    if isinstance(wanted, int) == isinstance(given, int):
-        return _EQUAL
-    return ValueVerdict(True, rules.NORMALISED, 1.0, frozenset({rules.NUMBER_BY_VALUE}))
-
-
-def _compare_strings(wanted: str, given: str, schema: Schema) -> ValueVerdict:
-    if wanted == given:
-        return _EQUAL
-    pinned = _pinned_rule(wanted, schema)
-    if pinned:
-        return ValueVerdict(False, rules.WRONG_VALUE, 0.0, frozenset({pinned}))
-    form, other = typed_form(wanted), typed_form(given)
-    if not form or not other:
-        return ValueVerdict(False, rules.WRONG_VALUE, 0.0, frozenset({rules.EMPTY_FORM}))
-    benchmark_equal = benchmark_form(wanted) == benchmark_form(given)
-    if form == other:
-        applied = frozenset() if benchmark_equal else frozenset({rules.UNICODE_NFKC})
-        return ValueVerdict(True, rules.NORMALISED, 1.0, applied | {rules.NESTED_VALUES})
-    applied = frozenset({rules.DIGITS_APART}) if benchmark_equal and holds_digits(wanted + given) else frozenset()
-    credit = partial_credit(wanted, given)
-    return ValueVerdict(False, rules.SIMILAR if credit else rules.WRONG_VALUE, credit, applied)
-
-
-def _pinned_rule(wanted: str, schema: Schema) -> str | None:
-    if "enum" in schema or "const" in schema:
-        return rules.ENUM_EXACT
-    if "format" in schema or "pattern" in schema:
-        return rules.FORMAT_EXACT
-    looks = looks_pinned(wanted)
-    return _PINNED_RULE[looks] if looks else None
-
-
-def _compare_arrays(wanted: Any, given: Any, schema: Schema, root: Schema) -> ValueVerdict:
-    if not isinstance(given, (list, tuple)):
-        return _WRONG_TYPE
-    if len(wanted) != len(given):
-        return ValueVerdict(False, rules.WRONG_VALUE)
-    parts = [
-        typed_verdict(w, g, child_schema(schema, i, root), root)
-        for i, (w, g) in enumerate(zip(wanted, given, strict=True))
-    ]
-    return _together(parts)
-
-
-def _compare_objects(wanted: Any, given: Any, schema: Schema, root: Schema) -> ValueVerdict:
-    if not isinstance(given, Mapping):
-        return _WRONG_TYPE
-    parts = []
-    for name in dict.fromkeys([*wanted, *given]):
-        parts.append(property_verdict(wanted.get(name, ABSENT), given.get(name, ABSENT), name, schema, root))
-    return _together(parts)
-
-
-def property_verdict(wanted: Any, given: Any, name: str, schema: Any, root: Schema) -> ValueVerdict:
-    """One property of an object, or one argument of a call; `ABSENT` stands for what is not there."""
-    default = frozenset({rules.DEFAULT_EQUALS_OMISSION})
-    if given is ABSENT:
-        if may_be_left_out(wanted):
-            return ValueVerdict(True, rules.LEFT_OUT, 1.0, frozenset({rules.OPTIONAL_BY_ANSWER}))
-        if omitted_is_default(wanted, name, schema, root):
-            return ValueVerdict(True, rules.DEFAULT, 1.0, default)
-        return ValueVerdict(False, rules.MISSING)
-    if wanted is ABSENT or (may_be_left_out(wanted) and not wanted.values):
-        if given_is_default(given, name, schema, root):
-            return ValueVerdict(True, rules.DEFAULT, 1.0, default)
-        return ValueVerdict(False, rules.INVENTED, 0.0, frozenset({rules.BLANK_IS_A_VALUE}))
-    verdict = typed_verdict(wanted, given, child_schema(schema, name, root), root)
-    if not verdict.equal and may_be_left_out(wanted) and given_is_default(given, name, schema, root):
-        return ValueVerdict(True, rules.DEFAULT, 1.0, verdict.applied | default)
-    known = name in object_shape(schema, root).properties
-    return (
-        verdict
-        if known
-        else ValueVerdict(verdict.equal, verdict.reason, verdict.credit, verdict.applied | {rules.UNKNOWN_ARGUMENT})
-    )
-
-
-def _together(parts: list[ValueVerdict]) -> ValueVerdict:
-    applied = frozenset().union(*[p.applied for p in parts]) | {rules.NESTED_VALUES}
-    wrong = [p for p in parts if not p.equal]
-    if wrong:
-        return ValueVerdict(False, rules.WRONG_VALUE, 0.0, applied)
-    plain = all(p.reason == rules.EQUAL for p in parts)
-    return ValueVerdict(True, rules.EQUAL if plain else rules.NORMALISED, 1.0, applied)

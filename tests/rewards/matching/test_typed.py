@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+import unicodedata
 from typing import Any
 
 import pytest
 
-from rlvr.errors import UsageError
-from rlvr.rewards.matching import REASONS, RULES, ArgumentVerdict, match_calls
+from rlvr.errors import ConfigError, UsageError
+from rlvr.rewards.matching import REASONS, RULES, ArgumentVerdict, match_calls, variants
+from rlvr.rewards.matching.variants import fold_variants
+from rlvr.tools import normalise_tool, validate
 from rlvr.types import GoldCall, OneOf, Tool, ToolCall
 
 NUMBER, INTEGER, STRING, BOOLEAN = ({"type": t} for t in ("number", "integer", "string", "boolean"))
@@ -78,7 +82,18 @@ def verdict(wanted: Any, given: Any, schema: dict[str, Any], mode: str = "typed"
         ("", None, STRING, False, ()),
         (OneOf(("Paris", "the capital")), "The capital", STRING, True, ()),
         (OneOf(({"x": OneOf((1, 2))},)), {"x": 2}, POINT, True, ()),
-        (OneOf(("x",), True), "", STRING, False, ("blank_is_a_value", "empty_form")),
+        (OneOf(("x",), True), "", STRING, False, ("blank_is_a_value",)),
+        (OneOf(("Word", 5)), "word", STRING, True, ()),
+        (OneOf((5, "Word")), "word", STRING, True, ("schema_type",)),
+        ("Dontcare", "dontcare", BOOLEAN, True, ("schema_type",)),
+        ("臺北車站", "台北車站", STRING, True, ("chinese_variants",)),
+        ("房間裏", "房間裡", STRING, True, ("chinese_variants",)),
+        ("走着去", "走著去", STRING, True, ("chinese_variants",)),
+        ("光明頂峯", "光明頂峰", STRING, True, ("chinese_variants",)),
+        ("ＡＢ臺", "AB台", STRING, True, ("chinese_variants", "unicode_nfkc")),
+        ("台北", "臺中", STRING, False, ()),
+        ("国", "國", STRING, False, ()),
+        ("臺", "台", {"enum": ["臺"], **STRING}, False, ()),
         (OneOf((["x"],), True), [], {"type": "array", "items": STRING}, False, ("blank_is_a_value",)),
         ("5", 5, INTEGER, False, ()),
     ],
@@ -163,3 +178,53 @@ def test_exact_normalises_nothing(wanted: Any, given: Any, equal: bool) -> None:
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(UsageError, match=r"unknown matching 'type'\. Did you mean typed\?"):
         match_calls([], [], {}, "type")
+
+
+def test_a_schema_of_alternatives_of_alternatives_is_not_unfolded_to_its_end() -> None:
+    defs = {f"a{i}": {"anyOf": [{"$ref": f"#/$defs/a{i + 1}"}, {"$ref": f"#/$defs/a{i + 1}"}]} for i in range(23)}
+    defs["a23"] = {"type": "string"}
+    tool = Tool("f", "", {"type": "object", "properties": {"x": {"$ref": "#/$defs/a0"}}, "$defs": defs})
+    start = time.process_time()
+    assert match_calls([ToolCall("f", {"x": "A b"})], [GoldCall("f", {"x": "a B"})], {"f": tool}).matched
+    assert time.process_time() - start < 1.0
+
+
+@pytest.mark.parametrize(
+    ("schema", "wanted", "given", "equal"),
+    [
+        ({"type": "string", "nullable": True}, None, None, True),
+        ({"type": "string", "nullable": True}, "Paris", "paris", True),
+        ({"type": "string", "nullable": True}, None, "", False),
+        ({"oneOf": [{"type": "integer"}, {"type": "string", "enum": ["All", "None"]}]}, 5, 5.0, False),
+        ({"oneOf": [{"type": "integer"}, {"type": "string", "enum": ["All", "None"]}]}, "All", "all", False),
+        ({"anyOf": [{"type": "string", "format": "date"}, {"type": "array", "items": {"type": "string"}}]},
+         ["Old Town"], ["old town"], True),
+        ({"anyOf": [{"$ref": "#/$defs/p"}], "nullable": True}, {"x": 1, "y": 2}, {"y": 2.0, "x": 1}, True),
+        ({"$ref": "#/$defs/p", "nullable": True}, None, None, True),
+        ({"allOf": [{"$ref": "#/$defs/p"}]}, {"x": 1}, {"x": 1, "y": 0.0}, True),  # y: 0 is the default
+        ({"$ref": "#/$defs/p"}, {"x": 1}, {"x": 1, "y": 3}, False),
+    ],
+)  # fmt: skip
+def test_alternatives_references_and_null(schema: dict[str, Any], wanted: Any, given: Any, equal: bool) -> None:
+    point = {"type": "object", "properties": {"x": INTEGER, "y": {**NUMBER, "default": 0}}, "required": ["x"]}
+    parameters = {"type": "object", "properties": {"a": schema}, "$defs": {"p": point}}
+    tool = normalise_tool({"name": "f", "parameters": parameters})
+    match = match_calls([ToolCall("f", {"a": given})], [GoldCall("f", {"a": wanted})], {"f": tool})
+    assert match.matched == equal
+    assert validate(tool, {"a": wanted}) == []
+
+
+def test_the_table_of_chinese_variants() -> None:
+    table = variants._table()
+    assert len(table) > 50
+    for form, first in table.items():
+        assert fold_variants(chr(form)) == first == fold_variants(first)
+        assert unicodedata.normalize("NFKC", first) == first
+    for other in ("国國", "周週", "布佈", "游遊", "后後", "復複"):
+        assert fold_variants(other[0]) != fold_variants(other[1]), "another character, not another form"
+
+
+@pytest.mark.parametrize("groups", [{"a": ["台"]}, {"a": [5]}, {"a": ["台臺", "臺抬"]}, {"a": ["台台"]}, {"a": None}])
+def test_a_broken_table_is_named(groups: Any) -> None:
+    with pytest.raises(ConfigError, match=r"x\.yaml: "):
+        variants.read_table(groups, "x.yaml")

@@ -1,0 +1,76 @@
+"""Completions that are long and meant to be slow: each family grows with `n` characters, and holds something hostile.
+
+They answer `EXAMPLE`, whose ground truth has several calls, strings to compare and a pattern in its schema.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+TOOLS: list[dict[str, Any]] = [
+    {
+        "name": "note",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "text": {"type": "string"},
+                "code": {"type": "string", "pattern": "^(a+)+$"},
+                "tags": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+                "n": {"type": "integer", "default": 1},
+            },
+            "required": ["text"],
+        },
+    }
+]
+GOLD: list[dict[str, Any]] = [
+    {"name": "note", "arguments": {"text": f"Lunch with {who}", "tags": ["food", who]}} for who in ("Ann", "Bo", "Chi")
+]
+EXAMPLE = {"tools": json.dumps(TOOLS), "ground_truth": json.dumps(GOLD)}
+
+
+def call(**arguments: Any) -> str:
+    body = json.dumps({"name": "note", "arguments": arguments}, ensure_ascii=False)
+    return f"<tool_call>\n{body}\n</tool_call>"
+
+
+def _written(arguments: str) -> str:
+    return f'<tool_call>{{"name": "note", "arguments": {arguments}}}</tool_call>'
+
+
+def _fill(unit: str, n: int) -> str:
+    return unit * (n // len(unit))
+
+
+HOSTILE: dict[str, Callable[[int], str]] = {
+    "letters": lambda n: _fill("a", n),
+    "words": lambda n: _fill("I can't do that. ", n),
+    "opening tags": lambda n: _fill("<tool_call>", n),
+    "closing tags": lambda n: _fill("</tool_call>", n),
+    "reasoning tags": lambda n: _fill("<think></think>", n),
+    "brackets": lambda n: "<tool_call>" + _fill("[", n),
+    "braces": lambda n: '<tool_call>{"name": "note", "arguments": ' + _fill('{"a":', n),
+    "bare calls": lambda n: _fill('{"name": "note", "arguments": {', n),
+    "empty blocks": lambda n: _fill("<tool_call></tool_call>", n),
+    "calls": lambda n: _fill(call(text="Lunch with Bob"), n),
+    "sixty long calls": lambda n: _fill(call(text="Lunch with Anna" * (n // 900)), n),
+    "a long string": lambda n: call(text=_fill("Lunch with Ann", n)),
+    "a word without an end": lambda n: call(text=_fill("a", n)),
+    "dots": lambda n: call(text=_fill("a.", n)),
+    "digits apart": lambda n: call(text=_fill("1 ", n)),
+    "spaces in a name": lambda n: call(text="Lunch with " + _fill(" ", n) + "Ann"),
+    "accents out of order": lambda n: call(text="a" + _fill("\u0301\u0323", n)),
+    "a pattern": lambda n: call(text="x", code=_fill("a", n) + "b"),
+    "invented arguments": lambda n: call(**{f"k{i}": 1 for i in range(n // 14)}),
+    "a long list": lambda n: call(text="x", tags=["ab"] * (n // 6)),
+    "a list of objects": lambda n: call(text="x", tags=[{"a": i} for i in range(n // 14)]),
+    "a huge number": lambda n: _written('{"n": ' + _fill("9", n) + "}"),
+    "escapes": lambda n: _written('{"text": "' + _fill("\\ud800", n) + '"}'),
+    "duplicate keys": lambda n: _written("{" + _fill('"a":1,', n) + '"b":1}'),
+    "quotes": lambda n: _fill('"', n),
+    "a byte-order mark": lambda n: "\ufeff" + _fill("\ufeff ", n),
+    "lone surrogates": lambda n: _fill("\ud800", n),
+    "Chinese": lambda n: _fill("很抱歉，我無法訂披薩。", n),
+}
+"""Name → a text of about `n` characters, never 200 more."""
