@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rlvr import resources
 from rlvr.rewards import load_composition, score
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,7 +80,7 @@ def test_worked_totals(row: list[str]) -> None:
     assert ("**" in line) == one.right
 
 
-@pytest.mark.parametrize("name", ["function_calling", "function_calling_card"])
+@pytest.mark.parametrize("name", resources.names("rewards", "*.yaml"))
 @pytest.mark.parametrize("stage", ["stage1", "stage2"])
 def test_weights_in_the_documents_are_those_of_the_files(name: str, stage: str) -> None:
     composition = load_composition(name, stage=stage)

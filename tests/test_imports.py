@@ -20,6 +20,8 @@ ORDER = (
     {"parsers"},
     {"rewards"},
     {"integrations"},
+    {"audit"},
+    {"testing"},
     {"negatives"},
     {"data"},
     {"prompts"},
@@ -80,7 +82,9 @@ def test_no_module_imports_the_tests() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["rlvr", "rlvr.rewards", "rlvr.data.mixture", "rlvr.negatives", "rlvr.prompts", "rlvr.models", "rlvr.rollouts",
+    ["rlvr", "rlvr.rewards", "rlvr.audit", "rlvr.testing", "rlvr.integrations.trl", "rlvr.integrations.verl",
+     "rlvr.integrations.verifiers", "rlvr.integrations.openrlhf", "rlvr.integrations.nemo_gym",
+     "rlvr.data.mixture", "rlvr.negatives", "rlvr.prompts", "rlvr.models", "rlvr.rollouts",
      "rlvr.training.recipe", "rlvr.evaluation", "rlvr.cli"],
 )  # fmt: skip
 def test_nothing_heavy_is_loaded(module: str) -> None:

@@ -16,7 +16,7 @@ from rlvr import __version__
 from rlvr.errors import RlvrError, UsageError, did_you_mean
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "score by hand": ("score",),
+    "score by hand": ("score", "rewards", "audit"),
     "prepare": ("models", "data"),
     "train and measure": ("train", "eval", "report"),
 }

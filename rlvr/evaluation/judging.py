@@ -31,9 +31,11 @@ def judge_generation(
 
     A false call is a call, or an attempt at one, where none is wanted. The scores are stage 1's, unweighted.
     """
-    parsed = parse_completion(completion, parser, truncated=truncated, reasoning_opened=reasoning_opened)
     lang = query_language(example.lang, example.query, None)
     context = replace(Context.of(example, matching), lang=lang)
+    parsed = parse_completion(
+        completion, parser, truncated=truncated, reasoning_opened=reasoning_opened, tools=context.tools
+    )
     breakdown = break_down(parsed, context, _composition())
     outcome, verdict, wants_call = breakdown.outcome, breakdown.verdict, bool(example.ground_truth)
     return EvalRecord(

@@ -40,7 +40,7 @@ def attend(
     if segments is None:
         return _attend(query, key, value, attention_mask, scaling, dropout).transpose(1, 2), None
     lengths = [length for length, _ in segments]
-    queries, keys, values = (x.split(lengths, dim=2) for x in (query, key, value))
+    queries, keys, values = (torch.split(x, lengths, dim=2) for x in (query, key, value))
     causal = _causal(max(lengths), query)
     out = []
     for index, (length, prefix) in enumerate(segments):

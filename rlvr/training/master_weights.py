@@ -66,7 +66,7 @@ class MasterWeightAdamW(torch.optim.Optimizer):
             parameter.copy_(state["master"])
 
     def _state(self, parameter: torch.Tensor) -> dict[str, Any]:
-        state = self.state[parameter]
+        state: dict[str, Any] = self.state[parameter]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32)
             state["master"] = parameter.detach().float().clone()

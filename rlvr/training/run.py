@@ -59,7 +59,8 @@ def train(recipe: Recipe, resolved: Mapping[str, Any], out: str | Path, *, resum
 def writing_failed(error: Exception) -> bool:
     """Whether an error of a trainer says that the disk took no more: torch and safetensors raise their own kinds."""
     text = str(error)
-    return isinstance(error, OSError) or "PytorchStreamWriter" in text or "os error" in text
+    signs = ("PytorchStreamWriter", "inline_container", "os error")  # of torch's writer, its checks, and safetensors
+    return isinstance(error, OSError) or any(sign in text for sign in signs)
 
 
 def model_source(name: str) -> str:

@@ -49,6 +49,7 @@ def test_action_mismatch_offers_siblings_that_cannot_do_it(parent: MakeExample, 
         "parent": "p0",
         "seed": 3,
         "reason": "the query wants get_forecast; the tools are of the same domain and do something else",
+        "asked": [{"name": "get_forecast", "arguments": {"city": "Huế"}}],
     }
     assert (made.query, made.lang, made.meta["domain"]) == ("question 0", "en", "weather")
     assert action_mismatch(parent(), near[2:], seed=3) is None

@@ -1,0 +1,133 @@
+"""The examples that a reward is audited on: a small set of the audit's own, or the user's JSONL."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from rlvr.errors import DataError
+from rlvr.rewards import detect_language
+from rlvr.strict import read_yaml
+from rlvr.tools import check_ground_truth, normalise_tools
+from rlvr.types import CATEGORIES, EXPECTS, Example, gold_calls_from_json
+
+EXAMPLES = Path(__file__).with_name("examples.yaml")
+
+
+def built_in_examples() -> list[Example]:
+    """The audit's own examples: every category, in English, Vietnamese and Chinese.
+
+    >>> len(built_in_examples()) >= 40
+    True
+    """
+    raw = read_yaml(EXAMPLES)
+    return [_built_in(entry, raw["tools"]) for entry in raw["examples"]]
+
+
+def load_examples(path: str | Path) -> list[Example]:
+    """Read a user's examples: JSON Lines, `.gz` too, as `rlvr data build` writes them.
+
+    A row has `tools` and `ground_truth` (objects or JSON strings), `messages` or `query`, and may have `id`,
+    `category`, `expects` and `meta` with `lang` and `words` (right words where no call is wanted).
+    Raises `DataError` with `file:line` for a row that cannot be scored, and where the file holds none.
+    """
+    path = Path(path)
+    examples = [read_example(row, where) for where, row in _rows(path)]
+    if not examples:
+        raise DataError(str(path), "holds no examples")
+    return examples
+
+
+def read_example(row: Mapping[str, Any], where: str) -> Example:
+    """One row as an `Example`. Raises `DataError` with `where` for a row that cannot be scored."""
+    missing = [name for name in ("tools", "ground_truth") if row.get(name) is None]
+    if missing:
+        raise DataError(where, f"no {', no '.join(missing)}")
+    tools = normalise_tools(row["tools"], where)
+    gold = gold_calls_from_json(_loaded(row["ground_truth"], where), where)
+    problems = check_ground_truth(gold, tools)
+    if problems:
+        raise DataError(where, "ground truth: " + "; ".join(problems))
+    messages = _messages(row, where)
+    expects = row.get("expects") or "any"
+    category = row.get("category") or ("irrelevance" if not gold else "simple")
+    for name, value, known in (("expects", expects, EXPECTS), ("category", category, CATEGORIES)):
+        if value not in known:
+            raise DataError(where, f"{name}: got {value!r:.60}, expected one of {', '.join(known)}")
+    meta = dict(_loaded(row.get("meta") or {}, where))
+    example = Example(str(row.get("id") or where), "", category, messages, tools, gold, expects, meta)
+    lang = example.lang or row.get("lang") or detect_language(example.query)
+    if lang:
+        meta["lang"] = lang
+    return example
+
+
+def _messages(row: Mapping[str, Any], where: str) -> tuple[Mapping[str, Any], ...]:
+    messages = _loaded(row.get("messages"), where)
+    if messages is None and row.get("query") is not None:
+        messages = [{"role": "user", "content": str(row["query"])}]
+    if not isinstance(messages, list) or not all(isinstance(m, Mapping) for m in messages):
+        raise DataError(where, "no messages (a list of objects) and no query")
+    return tuple(messages)
+
+
+def _loaded(value: Any, where: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise DataError(where, f"not valid JSON: {error}") from error
+
+
+def _built_in(entry: Mapping[str, Any], tools: Mapping[str, Any]) -> Example:
+    offered = [
+        {
+            "name": name,
+            "description": tools[name]["description"],
+            "parameters": {
+                "type": "object",
+                "properties": tools[name]["properties"],
+                "required": tools[name]["required"],
+            },
+        }
+        for name in entry["tools"]
+    ]
+    calls = [{"name": n, "arguments": a} for call in entry.get("calls", ()) for n, a in call.items()]
+    messages = list(entry.get("before", ()))
+    if "query" in entry:
+        messages.append({"role": "user", "content": entry["query"]})
+    row = {
+        "id": entry["id"],
+        "category": entry["category"],
+        "messages": messages,
+        "tools": offered,
+        "ground_truth": calls,
+        "expects": entry.get("expects", "any"),
+        "meta": {"lang": entry["lang"], "words": entry.get("words", [])},
+    }
+    return read_example(row, f"{EXAMPLES.name} {entry['id']}")
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    try:
+        with _open(path) as file:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                where = f"{path}:{number}"
+                row = _loaded(line, where)
+                if not isinstance(row, Mapping):
+                    raise DataError(where, f"got {type(row).__name__}, expected an object")
+                yield where, row
+    except (OSError, UnicodeDecodeError, EOFError) as error:
+        raise DataError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _open(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8")
+    return path.open(encoding="utf-8")

@@ -1,0 +1,113 @@
+"""The examples of the audit: its own cover what it needs, a user's are checked when they are read."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlvr.audit import Subject, built_in_examples, load_examples
+from rlvr.errors import DataError
+from rlvr.types import CATEGORIES, EXPECTS, Example
+
+TOOL = {"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}}
+
+
+def row(**own: Any) -> dict[str, Any]:
+    base = {"tools": [TOOL], "ground_truth": [{"name": "f", "arguments": {"a": 1}}], "query": "Do f with 1, please."}
+    return {**base, **own}
+
+
+def write(path: Path, *rows: Any) -> Path:
+    path.write_text("\n".join(json.dumps(r) for r in rows), encoding="utf-8")
+    return path
+
+
+def test_the_built_in_examples_cover_every_category_language_and_kind_of_words(examples: list[Example]) -> None:
+    assert len(examples) >= 40
+    counts = Counter((e.category, e.lang) for e in examples)
+    assert all(counts[c, lang] >= 1 for c in CATEGORIES for lang in ("en", "vi", "zh"))
+    assert {e.expects for e in examples if not e.ground_truth} == set(EXPECTS)
+    assert len({e.id for e in examples}) == len(examples)
+    assert len({e.query for e in examples}) == len(examples)
+
+
+def test_the_built_in_examples_hold_what_the_families_need(examples: list[Example]) -> None:
+    arguments = [v for e in examples for c in e.ground_truth for v in c.canonical().arguments.values()]
+    assert any(v == 1 and isinstance(v, int) and not isinstance(v, bool) for v in arguments)
+    assert any(v == 0 and isinstance(v, int) and not isinstance(v, bool) for v in arguments)
+    assert any(isinstance(v, bool) for v in arguments)
+    assert any(isinstance(v, float) for v in arguments)
+    assert any(isinstance(v, list) for v in arguments)
+    assert any(isinstance(v, dict) for v in arguments)
+    assert any(len(e.ground_truth) >= 3 for e in examples)
+
+
+def test_every_right_word_of_an_example_is_right(examples: list[Example]) -> None:
+    for example in examples:
+        subject = Subject(example)
+        assert subject.right(subject.ground_truth), example.id
+        if not example.ground_truth:
+            assert [w for w in subject.words if not subject.right(w)] == [], example.id
+
+
+def test_a_users_rows_are_read_as_objects_or_strings(tmp_path: Path) -> None:
+    plain = row(id="a")
+    strings = {**plain, "tools": json.dumps(plain["tools"]), "ground_truth": json.dumps(plain["ground_truth"])}
+    dialogue = {**plain, "query": None, "messages": [{"role": "user", "content": "Do f with 1, please."}]}
+    read = load_examples(write(tmp_path / "d.jsonl", plain, strings, dialogue))
+    assert read[0] == read[1] == read[2]
+    assert read[0].query == "Do f with 1, please."
+    assert read[0].lang == "en"
+
+
+def test_a_packed_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl.gz"
+    path.write_bytes(gzip.compress(json.dumps(row()).encode()))
+    assert len(load_examples(path)) == 1
+
+
+def test_what_the_library_writes_is_read_back(tmp_path: Path, examples: list[Example]) -> None:
+    path = write(tmp_path / "d.jsonl", *(e.to_json() for e in examples))
+    read = load_examples(path)
+    assert [(e.id, e.tools, e.ground_truth, e.expects, e.lang) for e in read] == [
+        (e.id, e.tools, e.ground_truth, e.expects, e.lang) for e in examples
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ({"tools": None}, "no tools"),
+        ({"ground_truth": None}, "no ground_truth"),
+        ({"query": None}, "no messages"),
+        ({"ground_truth": [{"name": "g", "arguments": {}}]}, "not offered"),
+        ({"ground_truth": [{"name": "f", "arguments": {"a": "x"}}]}, "not of type 'integer'"),
+        ({"ground_truth": "{"}, "not valid JSON"),
+        ({"expects": "shrug"}, "expects: got 'shrug'"),
+        ({"category": "odd"}, "category: got 'odd'"),
+    ],
+)
+def test_a_row_that_cannot_be_scored_is_named_with_its_line(tmp_path: Path, bad: dict[str, Any], says: str) -> None:
+    path = write(tmp_path / "d.jsonl", row(), row(**bad))
+    with pytest.raises(DataError, match=r"d\.jsonl:2") as caught:
+        load_examples(path)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "{", "[1]"])
+def test_a_file_without_examples_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError):
+        load_examples(path)
+    with pytest.raises(DataError):
+        load_examples(tmp_path / "absent.jsonl")
+
+
+def test_the_examples_are_the_same_each_time() -> None:
+    assert built_in_examples() == built_in_examples()
