@@ -9,7 +9,6 @@ import json
 import pkgutil
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 
@@ -48,16 +47,10 @@ def test_names_that_a_module_shares_are_the_functions() -> None:
 
 
 def test_an_import_loads_nothing_heavy() -> None:
-    code = (
-        "import json, sys, time; start = time.process_time(); import rlvr.rewards; took = time.process_time() - start; "
-        "print(json.dumps([took, sorted({m.split('.')[0] for m in sys.modules})]))"
-    )
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
-    results: list[Any] = [json.loads(r.stdout) for r in runs]
-    assert not set(results[0][1]) & set(HEAVY)
-    assert min(took for took, _ in results) < 0.15, (
-        "processor time, the best of three: other work may share the machine"
-    )
+    """How long it takes is measured by `benchmarks/import_time.py`."""
+    code = "import json, sys; import rlvr.rewards; print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(json.loads(done.stdout)) & set(HEAVY)
 
 
 @pytest.mark.parametrize("name", [*OWN, "rlvr.rewards.wordlists"])
