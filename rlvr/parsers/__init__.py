@@ -9,20 +9,14 @@ parse_messages                   completions that are message lists
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 
 from rlvr.errors import UsageError, did_you_mean
 from rlvr.parsers.base import MAX_CHARS, Parser, ParserName
 from rlvr.parsers.detect import detect
-from rlvr.parsers.functiongemma import FunctionGemmaParser
-from rlvr.parsers.hermes import HermesParser
-from rlvr.parsers.llama3_json import Llama3JsonParser
 from rlvr.parsers.messages import parse_messages
-from rlvr.parsers.mistral import MistralParser
-from rlvr.parsers.pythonic import PythonicParser
-from rlvr.parsers.qwen3_coder import Qwen3CoderParser
 from rlvr.parsers.reasoning import REASONING
 from rlvr.parsers.token_ids import text_of
-from rlvr.parsers.xlam import XlamParser
 
 __all__ = [
     "MAX_CHARS",
@@ -36,14 +30,25 @@ __all__ = [
     "text_of",
 ]
 
+
+def _lazy(module: str, name: str) -> Callable[[str], Parser]:
+    """Most people read one format: the others are not imported."""
+
+    def make(reasoning: str = "think") -> Parser:
+        made: Parser = getattr(import_module(f"rlvr.parsers.{module}"), name)(reasoning)
+        return made
+
+    return make
+
+
 PARSERS: dict[str, Callable[[str], Parser]] = {
-    "hermes": HermesParser,
-    "llama3_json": Llama3JsonParser,
-    "pythonic": PythonicParser,
-    "mistral": MistralParser,
-    "qwen3_coder": Qwen3CoderParser,
-    "functiongemma": FunctionGemmaParser,
-    "xlam": XlamParser,
+    "hermes": _lazy("hermes", "HermesParser"),
+    "llama3_json": _lazy("llama3_json", "Llama3JsonParser"),
+    "pythonic": _lazy("pythonic", "PythonicParser"),
+    "mistral": _lazy("mistral", "MistralParser"),
+    "qwen3_coder": _lazy("qwen3_coder", "Qwen3CoderParser"),
+    "functiongemma": _lazy("functiongemma", "FunctionGemmaParser"),
+    "xlam": _lazy("xlam", "XlamParser"),
 }
 
 
