@@ -130,7 +130,7 @@ def test_the_servers_class_answers_with_the_reward_and_each_score(
 
 @pytest.mark.trainers
 def test_the_real_server_verifies(worked: tuple[Example, str, bool, float, bool]) -> None:
-    pytest.importorskip("nemo_gym", reason="needs nemo-gym, and with it Python 3.12")
+    pytest.importorskip("nemo_gym", reason="needs nemo-gym, which asks for Python 3.12")
     from unittest.mock import MagicMock
 
     from nemo_gym.base_resources_server import BaseResourcesServerConfig
