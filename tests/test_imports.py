@@ -15,7 +15,7 @@ ORDER = (
     {"__init__"},
     {"errors"},
     {"types"},
-    {"paths", "extras", "resources", "strict"},
+    {"paths", "extras", "resources", "strict", "jsonl"},
     {"tools"},
     {"parsers"},
     {"rewards"},

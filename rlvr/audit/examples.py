@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rlvr.errors import DataError
+from rlvr.jsonl import loads, read_objects
 from rlvr.rewards import detect_language
 from rlvr.strict import read_yaml
 from rlvr.tools import check_ground_truth, normalise_tools
@@ -35,7 +34,7 @@ def load_examples(path: str | Path) -> list[Example]:
     Raises `DataError` with `file:line` for a row that cannot be scored, and where the file holds none.
     """
     path = Path(path)
-    examples = [read_example(row, where) for where, row in _rows(path)]
+    examples = [read_example(row, where) for where, row in read_objects(path)]
     if not examples:
         raise DataError(str(path), "holds no examples")
     return examples
@@ -75,12 +74,7 @@ def _messages(row: Mapping[str, Any], where: str) -> tuple[Mapping[str, Any], ..
 
 
 def _loaded(value: Any, where: str) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise DataError(where, f"not valid JSON: {error}") from error
+    return loads(value, where) if isinstance(value, str) else value
 
 
 def _built_in(entry: Mapping[str, Any], tools: Mapping[str, Any]) -> Example:
@@ -110,24 +104,3 @@ def _built_in(entry: Mapping[str, Any], tools: Mapping[str, Any]) -> Example:
         "meta": {"lang": entry["lang"], "words": entry.get("words", [])},
     }
     return read_example(row, f"{EXAMPLES.name} {entry['id']}")
-
-
-def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    try:
-        with _open(path) as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                where = f"{path}:{number}"
-                row = _loaded(line, where)
-                if not isinstance(row, Mapping):
-                    raise DataError(where, f"got {type(row).__name__}, expected an object")
-                yield where, row
-    except (OSError, UnicodeDecodeError, EOFError) as error:
-        raise DataError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _open(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8")
-    return path.open(encoding="utf-8")

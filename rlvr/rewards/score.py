@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rlvr.errors import DataError, UsageError
+from rlvr.jsonl import read_objects
 from rlvr.parsers import get_parser
 from rlvr.rewards.columns import last_user_text, query_language, truncation
 from rlvr.rewards.components import COMPONENTS
@@ -178,7 +178,7 @@ def score_file(
 def _score_rows(
     path: Path, parser: str, composition: Composition, matching: str | None, opened: bool
 ) -> Iterator[Breakdown]:
-    for where, row in _rows(path):
+    for where, row in read_objects(path):
         missing = [name for name in ("completion", "tools", "ground_truth") if row.get(name) is None]
         if missing:
             raise DataError(where, f"no {', no '.join(missing)}")
@@ -198,29 +198,3 @@ def _score_rows(
             )
         except DataError as error:
             raise DataError(where, str(error)) from error
-
-
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    try:
-        with _open(path) as file:
-            for number, line in enumerate(file, start=1):
-                where = f"{path}:{number}"
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except ValueError as error:
-                    raise DataError(where, f"not valid JSON: {error}") from error
-                if not isinstance(row, dict):
-                    raise DataError(where, f"got {type(row).__name__}, expected an object")
-                yield where, row
-    except (OSError, UnicodeDecodeError, EOFError) as error:
-        raise DataError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _open(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        import gzip
-
-        return gzip.open(path, "rt", encoding="utf-8")
-    return path.open(encoding="utf-8")

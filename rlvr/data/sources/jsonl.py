@@ -7,14 +7,12 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from rlvr.errors import DataError, UsageError, did_you_mean
+from rlvr.jsonl import loads, read_lines
 from rlvr.tools import check_ground_truth, normalise_tools
 from rlvr.types import CATEGORIES, EXPECTS, Example, GoldCall, gold_calls_from_json
 
@@ -36,9 +34,11 @@ def read_jsonl(
     if on_error == "collect" and errors is None:
         raise UsageError("on_error='collect' needs a list in `errors`, else bad rows would vanish unseen")
     path = Path(path)
-    for number, line in _lines(path):
+    if not path.is_file():
+        raise DataError(str(path), "no such file")
+    for where, line in read_lines(path):
         try:
-            yield example_from_row(_loads(line, f"{path}:{number}"), f"{path}:{number}")
+            yield example_from_row(_loads(line, where), where)
         except DataError as error:
             if on_error == "raise" or errors is None:
                 raise
@@ -86,30 +86,12 @@ def derive_category(messages: tuple[Mapping[str, Any], ...], n_tools: int, gold:
     return "parallel" if len({c.name for c in gold}) == 1 else "parallel_multiple"
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    if not path.is_file():
-        raise DataError(str(path), "no such file")
-    number = 0
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
-            for number, line in enumerate(handle, 1):
-                if line.strip():
-                    yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}:{number}", f"not valid UTF-8: {error.reason} at byte {error.start}") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}:{number + 1}", f"cannot be read: {error}") from error
-
-
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
 def _loads(text: str, where: str, what: str = "the row") -> Any:
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise DataError(where, f"{what} is not valid JSON: {error}") from None
+    return loads(text, where, what, _no_constant)
 
 
 def _check_keys(row: Mapping[str, Any], where: str) -> None:
