@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from rlvr.parsers.reasoning import split_reasoning
@@ -185,3 +185,19 @@ def cut_marker(text: str, marker: str) -> int:
     """
     start = text.rfind(marker[:_CUT_FROM])
     return start if start >= 0 and len(text) - start < len(marker) and marker.startswith(text[start:]) else -1
+
+
+def read_marked(
+    text: str,
+    mark: str,
+    attempts: list[CallAttempt],
+    read: Callable[[str, int, list[CallAttempt]], int],
+    around: Callable[[str, list[CallAttempt]], str],
+) -> str:
+    """Let `read` take what begins at each `mark` (it returns where that ends), and `around` the text between."""
+    outside: list[str] = []
+    position = 0
+    while (start := text.find(mark, position)) >= 0:
+        outside.append(around(text[position:start], attempts))
+        position = read(text, start, attempts)
+    return "".join([*outside, around(text[position:], attempts)])

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlvr.parsers.bare import without_bare
-from rlvr.parsers.base import END_MARKERS, TextParser
+from rlvr.parsers.base import END_MARKERS, TextParser, read_marked
 from rlvr.parsers.literals import Grammar, LiteralError, char_at, read_literal, skip_space
 from rlvr.parsers.rendering import json_text, refuse
 from rlvr.parsers.strict_json import bounded_int, finite_float
@@ -98,17 +98,10 @@ class FunctionGemmaParser(TextParser):
         return json_text(value)
 
     def _read(self, text: str, attempts: list[CallAttempt], tools: Sequence[Tool]) -> str:
-        start = text.find(_OPEN)
-        if start < 0 and _UNMARKED.match(text) and text.endswith("}"):
+        if _OPEN not in text and _UNMARKED.match(text) and text.endswith("}"):
             attempts.append(CallAttempt(text, None, "bare"))
             return ""
-        outside: list[str] = []
-        position = 0
-        while start >= 0:
-            outside.append(_around(text[position:start], attempts))
-            position = _read_block(text, start, attempts)
-            start = text.find(_OPEN, position)
-        return "".join([*outside, _around(text[position:], attempts)])
+        return read_marked(text, _OPEN, attempts, _read_block, _around)
 
 
 def _around(text: str, attempts: list[CallAttempt]) -> str:

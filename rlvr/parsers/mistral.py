@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rlvr.parsers.bare import without_bare
-from rlvr.parsers.base import TextParser, read_call
+from rlvr.parsers.base import TextParser, read_call, read_marked
 from rlvr.parsers.rendering import json_text, refuse
 from rlvr.parsers.strict_json import json_end, loads_strict
 from rlvr.types import CallAttempt, Tool, ToolCall
@@ -48,17 +48,10 @@ class MistralParser(TextParser):
         return "".join(f"{_MARK}{c.name}{_ARGS}{json_text(dict(c.arguments))}" for c in calls)
 
     def _read(self, text: str, attempts: list[CallAttempt], tools: Sequence[Tool]) -> str:
-        start = text.find(_MARK)
-        if start < 0 and _is_unmarked(text):
+        if _MARK not in text and _is_unmarked(text):
             attempts.append(CallAttempt(text, None, "bare"))
             return ""
-        outside: list[str] = []
-        position = 0
-        while start >= 0:
-            outside.append(_around(text[position:start], attempts))
-            position = _read_stretch(text, start, attempts)
-            start = text.find(_MARK, position)
-        return "".join([*outside, _around(text[position:], attempts)])
+        return read_marked(text, _MARK, attempts, _read_stretch, _around)
 
 
 def _around(text: str, attempts: list[CallAttempt]) -> str:
