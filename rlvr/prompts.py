@@ -1,8 +1,8 @@
 """An example as the exact prompt a model sees: text and token ids.
 
 The model's own chat template writes the tools where it takes them. Where it does not (rendered with the tools, their
-names are missing from the text), a Hermes system prompt carries them. Prompts are rendered per example, before any
-trainer sees them: a trainer that renders on its own would leave a row's tools out.
+names are missing from the text), a system prompt carries them and asks for calls in the parser's format. Prompts are
+rendered per example, before any trainer sees them: a trainer that renders on its own would leave a row's tools out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rlvr.errors import DataError
-from rlvr.types import Example, Tool
+from rlvr.parsers import Parser, get_parser
+from rlvr.types import Example, Tool, ToolCall
 
 HERMES_SYSTEM_PROMPT = """\
 You may call one or more functions to help with the user's query. The functions are listed within <tools></tools>:
@@ -25,6 +26,20 @@ For each call, write a JSON object with the function's name and arguments within
 {{"name": <function-name>, "arguments": <arguments-object>}}
 </tool_call>
 If no function fits, say so in the user's language and call none."""
+
+SYSTEM_PROMPT = """\
+You may call one or more functions to help with the user's query. The functions are listed within <tools></tools>:
+<tools>
+{tools}
+</tools>
+Write calls in exactly this form, here two calls of made-up functions:
+{sample}
+If no function fits, say so in the user's language and call none."""
+
+_SAMPLE = (
+    ToolCall("first_function", {"text_argument": "some text", "number_argument": 3}),
+    ToolCall("second_function", {"flag_argument": True}),
+)
 
 
 class Tokenizer(Protocol):
@@ -49,12 +64,16 @@ class RenderedPrompt:
 def render(example: Example, tokenizer: Tokenizer, parser: str = "hermes") -> RenderedPrompt:
     """Render an example's messages and tools, ending where the assistant's turn begins.
 
+    `parser` names the format in which a model whose template takes no tools is asked to call; a template that takes
+    them says so itself (`rlvr.parsers.detect` reads which).
+
     Raises `DataError` naming the example where the chat template refuses it, or where a tool's name did not reach the
-    prompt.
+    prompt, and `UsageError` on an unknown parser.
     """
+    format = get_parser(parser)
     text = _with_template(example, tokenizer)
     if text is None:
-        text = _with_system_prompt(example, tokenizer)
+        text = _with_system_prompt(example, tokenizer, format)
     for tool in example.tools:
         if not _stands_in(tool.name, text):
             raise DataError(
@@ -84,14 +103,17 @@ def _with_template(example: Example, tokenizer: Tokenizer) -> str | None:
     return _apply_checked(example, tokenizer, _messages(example), [_openai(t) for t in example.tools])
 
 
-def _with_system_prompt(example: Example, tokenizer: Tokenizer) -> str:
+def _with_system_prompt(example: Example, tokenizer: Tokenizer, format: Parser) -> str:
     listed = "\n".join(json.dumps(_openai(t), ensure_ascii=False) for t in example.tools)
-    system = HERMES_SYSTEM_PROMPT.format(tools=listed)
+    if format.name == "hermes":
+        system = HERMES_SYSTEM_PROMPT.format(tools=listed)
+    else:
+        system = SYSTEM_PROMPT.format(tools=listed, sample=format.render(_SAMPLE))
     messages = _messages(example)
     if messages and messages[0]["role"] == "system":
         system = f"{messages[0]['content']}\n\n{system}"
         messages = messages[1:]
-    turns = [{"role": "system", "content": system}, *_as_text(messages)]
+    turns = [{"role": "system", "content": system}, *_as_text(messages, format)]
     if not tokenizer.chat_template:
         return _chatml(turns)
     if not _takes_system(tokenizer):
@@ -119,18 +141,17 @@ def _into_first_user_turn(turns: Sequence[Mapping[str, Any]]) -> list[dict[str, 
     return [{"role": "user", "content": system}, *rest]
 
 
-def _as_text(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Write calls and results of earlier turns as Hermes text, for templates that know neither."""
+def _as_text(messages: Iterable[Mapping[str, Any]], format: Parser) -> list[dict[str, Any]]:
+    """Write calls and results of earlier turns as text, for templates that know neither."""
     out: list[dict[str, Any]] = []
     for message in messages:
         content = str(message.get("content") or "")
         if message["role"] == "tool":
             out.append({"role": "user", "content": f"<tool_response>\n{content}\n</tool_response>"})
             continue
-        for call in message.get("tool_calls") or []:
-            function = call.get("function", call)
-            body = {"name": function["name"], "arguments": function["arguments"]}
-            content += f"\n<tool_call>\n{json.dumps(body, ensure_ascii=False)}\n</tool_call>"
+        functions = [call.get("function", call) for call in message.get("tool_calls") or []]
+        if functions:
+            content += "\n" + format.render([ToolCall(f["name"], f["arguments"]) for f in functions])
         out.append({"role": message["role"], "content": content.strip()})
     return out
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from rlvr.errors import DataError
+from rlvr.errors import DataError, UsageError
+from rlvr.parsers import PARSERS, get_parser
 from rlvr.prompts import render, takes_tools
-from rlvr.types import Example, GoldCall, Tool
+from rlvr.types import Example, GoldCall, Outcome, Tool, ToolCall
 
 pytest.importorskip("transformers", reason="needs the train extra")
 trl = pytest.importorskip("trl", reason="needs the train extra")
@@ -83,6 +84,26 @@ def test_a_template_that_takes_none_gets_a_system_prompt(name: str, tokenizer: A
     assert "<tools>" in prompt.text
     assert "<tool_call>" in prompt.text
     assert "Weather in Hanoi?" in prompt.text
+
+
+@pytest.mark.parametrize("parser", [name for name in PARSERS if name != "hermes"])
+def test_a_template_that_takes_none_is_asked_for_the_parsers_own_format(parser: str, tokenizer: Any) -> None:
+    with_template(tokenizer, "phi3")
+    text = render(example(*TURNS), tokenizer, parser).text
+    earlier = get_parser(parser).render([ToolCall("get_weather", {"city": "Huế"})])
+    assert earlier in text  # the turn before, as the model itself is to write it
+    assert json.dumps(WEATHER.to_json(), ensure_ascii=False) in text
+    shown = text.split("made-up functions:\n")[1].split("\nIf no function fits")[0]
+    made_up = (Tool("first_function", "", {"type": "object"}), Tool("second_function", "", {"type": "object"}))
+    read = get_parser(parser).parse(shown, tools=made_up)
+    assert [c.name for c in read.calls] == ["first_function", "second_function"]
+    assert read.outcome is Outcome.CALLS
+    assert ("<tool_call>" in text) == (parser == "qwen3_coder")
+
+
+def test_an_unknown_parser_is_told(tokenizer: Any) -> None:
+    with pytest.raises(UsageError, match="Did you mean hermes"):
+        render(example(), tokenizer, "hermez")
 
 
 def test_no_template_at_all_means_chatml(tokenizer: Any) -> None:

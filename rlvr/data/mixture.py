@@ -110,8 +110,10 @@ def load_mixture(options: DataOptions, root: Path | None = None) -> list[Example
     Raises `DataError` naming file and line of a row that cannot be used, or a source that gives nothing.
     """
     examples: list[Example] = []
+    paths = [source.path for source in options.sources]
     for index, source in enumerate(options.sources):
-        loaded = list(_load(source, root or Path.cwd()))
+        again = source.source == "jsonl" and source.path in paths[:index]
+        loaded = list(_load(source, root or Path.cwd(), tag=f"~source{index}" if again else ""))
         if source.vary:
             loaded = vary(loaded, source.seed, source.vary)
         if not loaded:
@@ -121,7 +123,8 @@ def load_mixture(options: DataOptions, root: Path | None = None) -> list[Example
     return examples
 
 
-def _load(source: SourceOptions, root: Path) -> Iterator[Example]:
+def _load(source: SourceOptions, root: Path, tag: str) -> Iterator[Example]:
+    """`tag` ends the ids of a file that a source before has read, so that a recipe may weigh some of its rows more."""
     if source.source == "builtin":
         yield from _builtin(source)
         return
@@ -136,6 +139,8 @@ def _load(source: SourceOptions, root: Path) -> Iterator[Example]:
     if source.categories:
         rows = [r for r in rows if r.category in source.categories]
     rows = rows[source.skip :][: source.count]
+    if tag:
+        rows = [replace(r, id=r.id + tag) for r in rows]
     for turn in range(source.repeat):
         named = [replace(r, id=f"{r.id}~{turn}") for r in rows] if turn else rows
         yield from _with_negatives(named, source, turn)

@@ -104,6 +104,18 @@ def test_sources_follow_each_other_and_ids_are_unique(file: str, tmp_path: Path)
         load(tmp_path, one, one)
 
 
+def test_a_file_named_twice_gives_some_of_its_rows_more_weight(file: str, tmp_path: Path) -> None:
+    whole = SourceOptions("jsonl", path=file, shuffle=False)
+    some = SourceOptions("jsonl", path=file, shuffle=False, categories={"parallel": 1.0}, repeat=2)
+    mixed = load(tmp_path, whole, some)
+    parallel = [e for e in ROWS if e.category == "parallel"]
+    assert parallel
+    assert mixed[: len(ROWS)] == ROWS
+    added = mixed[len(ROWS) :]
+    assert ids(added) == [f"{e.id}~source1" for e in parallel] + [f"{e.id}~source1~1" for e in parallel]
+    assert [e.ground_truth for e in added] == [e.ground_truth for e in parallel] * 2
+
+
 def test_a_source_that_gives_nothing_is_told(file: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"rows\.jsonl: source 0 gives no example"):
         load(tmp_path, SourceOptions("jsonl", path=file, skip=1000))
