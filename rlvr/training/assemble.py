@@ -100,6 +100,7 @@ def _warmup_trainer(job: Job) -> Any:
         rows,
         args,
         shared=_shared(job),
+        decision_weight=job.recipe.targets.decision_weight,
         optimizer=_optimizer(job, args),
         callbacks=_callbacks(job, "loss"),
     )

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from trl import SFTConfig, SFTTrainer
 
+from rlvr.errors import UsageError
 from rlvr.training.shared_prefix import Row, score_targets
+
+# How many tokens decide: with some tokenizers "<tool_call>" and "<think>" share their first.
+DECIDING = 2
 
 
 class SharedPrefixSFTTrainer(SFTTrainer):  # type: ignore[misc]
     """`SFTTrainer` whose loss shares the prompts' common parts between the rows of a batch.
 
-    The loss is the mean negative log-likelihood of the completion tokens, as `SFTTrainer`'s own. Rows that offer the
-    same tools must stand beside each other (`train_sampling_strategy="sequential"`).
+    The loss is the mean negative log-likelihood of the completion tokens, as `SFTTrainer`'s own, but that the tokens
+    which decide whether to call count more (`decision_weights`). Rows that offer the same tools must stand beside each
+    other (`train_sampling_strategy="sequential"`).
     """
+
+    decision_weight = 1.0
+    opening: tuple[int, ...] = ()  # the token ids of an opening reasoning tag
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -28,10 +37,32 @@ class SharedPrefixSFTTrainer(SFTTrainer):  # type: ignore[misc]
         ]
         scores = score_targets(self.accelerator.unwrap_model(model), rows)
         count = scores.logps.numel() if num_items_in_batch is None else num_items_in_batch
-        loss = -scores.logps.sum() / count
+        weights = decision_weights(rows, self.opening, self.decision_weight).to(scores.logps)
+        loss = -(scores.logps * weights / weights.mean()).sum() / count
         self._metrics["train"]["mean_token_accuracy"].append(scores.hits.float().mean().item())
         self._metrics["train"]["entropy"].append(scores.entropies.mean().item())
         return (loss, {"logits": torch.empty(0)}) if return_outputs else loss
+
+
+def decision_weights(rows: Sequence[Row], opening: tuple[int, ...], weight: float) -> torch.Tensor:
+    """One weight a target token, row after row: `weight` for the first `DECIDING` of a completion and for as many after
+    its opening reasoning tag, 1 for the others.
+    """
+    parts = []
+    for row in rows:
+        completion = row.ids[row.start :]
+        part = torch.ones(len(completion))
+        part[:DECIDING] = weight
+        if opening and completion[: len(opening)] == opening:
+            part[len(opening) : len(opening) + DECIDING] = weight
+        parts.append(part)
+    return torch.cat(parts)
+
+
+def opening_ids(tokenizer: Any) -> tuple[int, ...]:
+    """The token ids with which every reasoning block begins, whatever stands in it."""
+    ids = [tokenizer(f"<think>\n{text}", add_special_tokens=False)["input_ids"] for text in ("A", "i", "他", "Đ")]
+    return tuple(first for first, *others in zip(*ids, strict=False) if all(x == first for x in others))
 
 
 def _row(ids: list[int], labels: list[int], mask: list[int]) -> Row:
@@ -48,14 +79,19 @@ def build_trainer(
     args: SFTConfig,
     *,
     shared: bool,
+    decision_weight: float = 1.0,
     optimizer: Any,
     callbacks: list[Any],
 ) -> SFTTrainer:
-    """An `SFTTrainer` over rows of `input_ids` and `completion_mask`."""
+    """An `SFTTrainer` over rows of `input_ids` and `completion_mask`.
+
+    Raises `UsageError` where decisions shall count more than once and prompts are not shared: TRL's own loss cannot.
+    """
     from datasets import Dataset
 
-    trainer = SharedPrefixSFTTrainer if shared else SFTTrainer
-    return trainer(
+    if decision_weight != 1.0 and not shared:
+        raise UsageError("targets.decision_weight needs shared prefixes: set shared_prefix: on, or leave it out.")
+    trainer = (SharedPrefixSFTTrainer if shared else SFTTrainer)(
         model=model,
         args=args,
         train_dataset=Dataset.from_list(rows),
@@ -63,3 +99,6 @@ def build_trainer(
         optimizers=(optimizer, None),
         callbacks=callbacks,
     )
+    if shared:
+        trainer.decision_weight, trainer.opening = decision_weight, opening_ids(tokenizer)
+    return trainer
