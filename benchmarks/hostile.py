@@ -9,6 +9,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from rlvr.errors import UsageError
+from rlvr.parsers import get_parser
+
 TOOLS: list[dict[str, Any]] = [
     {
         "name": "note",
@@ -74,3 +77,18 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "Chinese": lambda n: _fill("很抱歉，我無法訂披薩。", n),
 }
 """Name → a text of about `n` characters, never 200 more."""
+
+
+def written_in(parser: str, name: str, n: int) -> str:
+    """A family's text of about `n` characters, its calls written as another format writes them.
+
+    What holds no calls, or calls that the format cannot write, stays as it is: text that was not made for a format is
+    hostile too.
+    """
+    text = HOSTILE[name](n)
+    calls = get_parser("hermes").parse(text).calls if parser != "hermes" else ()
+    try:
+        written = get_parser(parser).render(calls) if calls else text
+    except UsageError:
+        return text
+    return written if len(written) <= n + 200 else written_in(parser, name, n * n // len(written))

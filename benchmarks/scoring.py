@@ -38,12 +38,12 @@ from typing import Any
 from bfcl_mutations.base import Call, drawn_answers
 from bfcl_mutations.kinds import KINDS
 from bfcl_mutations.official import DEFAULT_VENV, SETS, Row, rows
-from hostile import EXAMPLE, HOSTILE
+from hostile import EXAMPLE, HOSTILE, written_in
 
 from rlvr.data.generator import generate
 from rlvr.data.sources.bfcl import to_example
 from rlvr.errors import DataError
-from rlvr.parsers import get_parser
+from rlvr.parsers import PARSERS, get_parser
 from rlvr.parsers.base import MAX_CHARS
 from rlvr.rewards import build_context, load_composition
 from rlvr.types import Example, ToolCall
@@ -168,31 +168,38 @@ def speed(source: str, repeat: int) -> None:
 
 
 def hostile() -> bool:
-    """Whether every hostile completion stays within its time and memory."""
-    rewards = load_composition("function_calling", stage="stage2").reward_functions()
-    for reward in rewards:  # loads the word lists
-        reward(["Hello."], tools=["[]"], ground_truth=["[]"], lang=["en"])
+    """Whether every hostile completion, in every format, stays within its time and memory."""
     within = True
     for size in (MEGABYTE, MAX_CHARS):
         worst: list[tuple[float, int, str]] = []
-        for name, make in HOSTILE.items():
-            text = make(size - 200)
-
-            def score(text: str = text, name: str = name) -> None:
-                for ground_truth in (EXAMPLE["ground_truth"], "[]"):
-                    for reward in rewards:
-                        reward([text], tools=[EXAMPLE["tools"]], ground_truth=[ground_truth], lang=["en"])
-
-            seconds = timed(score) / 2  # two examples: one that wants calls, one that wants none
-            tracemalloc.start()
-            score(text + " ")
-            worst.append((seconds, tracemalloc.get_traced_memory()[1], name))
-            tracemalloc.stop()
+        for parser in PARSERS:
+            rewards = load_composition("function_calling", stage="stage2").reward_functions(parser)
+            for reward in rewards:  # loads the word lists
+                reward(["Hello."], tools=["[]"], ground_truth=["[]"], lang=["en"])
+            # Above the size that is parsed, the format makes no difference.
+            for name in HOSTILE if size <= MAX_CHARS or parser == "hermes" else ():
+                worst.append((*costs(written_in(parser, name, size - 200), rewards), f"{parser}: {name}"))
         slow, big = max(worst), max(worst, key=lambda w: w[1])
         within = within and slow[0] < MOST_SECONDS and big[1] < MOST_MEMORY
-        print(f"{size:,} characters, {len(HOSTILE)} hostile families: at most {slow[0]:.3f} s ({slow[2]}), "
+        print(f"{size:,} characters, {len(worst)} hostile texts: at most {slow[0]:.3f} s ({slow[2]}), "
               f"{big[1] / 1e6:.1f} MB ({big[2]})")  # fmt: skip
     return within
+
+
+def costs(text: str, rewards: list[Any]) -> tuple[float, int]:
+    """Seconds and bytes of all components, on an example that wants calls and on one that wants none."""
+
+    def score(text: str) -> None:
+        for ground_truth in (EXAMPLE["ground_truth"], "[]"):
+            for reward in rewards:
+                reward([text], tools=[EXAMPLE["tools"]], ground_truth=[ground_truth], lang=["en"])
+
+    seconds = timed(lambda: score(text)) / 2
+    tracemalloc.start()
+    score(text + " ")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return seconds, peak
 
 
 def main() -> int:

@@ -37,7 +37,15 @@ _CUT_FROM = 5
 SURROGATE = re.compile("[\ud800-\udfff]")
 """A lone surrogate: no text that can be written to a file or sent to a tool holds one."""
 
+BY_TAGS = ("think", "none")
+"""Ways to tell reasoning apart under which a text without tags holds none; under the others it may begin in it."""
+
 ParserName = str
+
+PlainCall = tuple[str, dict[str, Any]]
+"""A call's name and arguments."""
+ReadPlain = Callable[[str], list[PlainCall] | None]
+"""From a whole completion: its calls; `None` where it is not plainly nothing but calls."""
 
 
 class Parser(Protocol):
@@ -54,6 +62,15 @@ class Parser(Protocol):
 
     @property
     def reads_tools(self) -> bool: ...
+
+    @property
+    def plain_reader(self) -> ReadPlain | None:
+        """A shortcut for completions that are calls and nothing else; `None` where the format has none.
+
+        Of a completion that it takes, `parse` says the same: well-formed calls, no text and no reasoning. It holds
+        where the prompt opened no reasoning block.
+        """
+        ...
 
     def parse(
         self, text: str, *, truncated: bool = False, reasoning_opened: bool = False, tools: Sequence[Tool] = ()
@@ -82,6 +99,11 @@ class TextParser(ABC):
 
     def __init__(self, reasoning: str = "think") -> None:
         self.reasoning = reasoning
+
+    @property
+    def plain_reader(self) -> ReadPlain | None:
+        """A shortcut for completions that are calls and nothing else (see `Parser.plain_reader`)."""
+        return None
 
     def parse(
         self, text: str, *, truncated: bool = False, reasoning_opened: bool = False, tools: Sequence[Tool] = ()

@@ -21,6 +21,10 @@ _IDENTIFIER = re.compile(r"[^\W\d][\w.\-/:]*+(?=\s{0,8}\()")
 _LOOSE = re.compile(
     r"[^\s\[\](){}<>\"'=,][^\[\](){}<>\"'=,\n]{0,199}+(?=\(\s{0,8}(?:\)|[^\s=,()\[\]{}'\"]{1,64}\s{0,8}=[^=]))"
 )
+_NEVER_FIRST = "[](){}<>\"'=,"
+_FIRST = r"""[^\s\[\](){}<>"'=,]"""
+"""What a name that is not offered begins with: the beginning of `_LOOSE`, which `_IDENTIFIER`'s is among."""
+_OPENING = re.compile(rf"\[\s*+(?={_FIRST})")
 _KEYWORD = re.compile(r"([^\s=,()\[\]{}'\"]++)\s*+=(?!=)")
 _SPEAKING = re.compile(r"\(\s{0,64}(?:\)|[^\s=,()\[\]{}'\"]{1,64}\s{0,8}=(?!=))")
 
@@ -166,6 +170,11 @@ class _Names:
                 return after
         return -1
 
+    def opening(self) -> re.Pattern[str]:
+        """Finds brackets, with the space behind them, that a name may follow: no other one opens a list of calls."""
+        odd = "".join(re.escape(first) for first in self.offered if first in _NEVER_FIRST)
+        return re.compile(rf"\[\s*+(?=[{odd}]|{_FIRST})") if odd else _OPENING
+
     def starts_call(self, text: str, position: int) -> bool:
         """Whether a call begins at `position`: an offered name, or another with what looks like its arguments."""
         if self.offered_end(text, position) >= 0:
@@ -194,9 +203,10 @@ def _without_lists(text: str, names: _Names, attempts: list[CallAttempt]) -> str
     """Note lists of calls that stand among words, and return the text without them."""
     kept: list[str] = []
     position = 0
-    start = text.find("[")
-    while start >= 0:
-        begin = skip_space(text, start + 1)
+    opening = names.opening()
+    bracket = opening.search(text)
+    while bracket is not None:
+        start, begin = bracket.span()
         end = start + 1
         if names.starts_call(text, begin):
             found: list[CallAttempt] = []
@@ -205,5 +215,5 @@ def _without_lists(text: str, names: _Names, attempts: list[CallAttempt]) -> str
                 kept.append(text[position:start])
                 position = end
                 attempts.append(CallAttempt(text[start:end], None, "bare"))
-        start = text.find("[", end)
+        bracket = opening.search(text, end)
     return "".join([*kept, text[position:]])

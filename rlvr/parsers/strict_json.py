@@ -36,8 +36,7 @@ def loads_strict(text: str) -> Any:
     text = text.strip(_WHITESPACE)
     if not text or text[0] not in '{["-0123456789tfn':
         raise ValueError("not JSON")
-    # A run of more than MAX_DIGITS digits has one at some place that is looked at here.
-    long = len(text) > MAX_DIGITS and _DIGIT.search(text[MAX_DIGITS::MAX_DIGITS]) and _LONG_NUMBER.search(text)
+    long = len(text) > MAX_DIGITS and may_hold_long_number(text)
     try:
         value, end = (_CAREFUL if long else _SCAN)(text, 0)
     except StopIteration:
@@ -54,6 +53,11 @@ def loads_strict(text: str) -> Any:
         except UnicodeEncodeError:
             raise ValueError("a lone surrogate") from None
     return value
+
+
+def may_hold_long_number(text: str) -> bool:
+    """Whether more than `MAX_DIGITS` digits stand in a row: one of them is at some place that is looked at first."""
+    return _DIGIT.search(text[MAX_DIGITS::MAX_DIGITS]) is not None and _LONG_NUMBER.search(text) is not None
 
 
 def json_end(text: str, start: int) -> int:
@@ -86,7 +90,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return out
 
 
-def _no_constant(name: str) -> Any:
+def no_constant(name: str) -> Any:
+    """Raises `ValueError`: Python reads NaN and Infinity, and JSON has neither."""
     raise ValueError(f"{name} is no JSON")
 
 
@@ -108,7 +113,7 @@ def bounded_int(text: str) -> int:
 def _scanner(parse_int: Callable[[str], Any] | None) -> Callable[[str, int], tuple[Any, int]]:
     """The scanner of a decoder: what `raw_decode` calls, without its frame."""
     decoder: Any = json.JSONDecoder(
-        object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=finite_float, parse_int=parse_int
+        object_pairs_hook=_unique, parse_constant=no_constant, parse_float=finite_float, parse_int=parse_int
     )
     scan: Callable[[str, int], tuple[Any, int]] = decoder.scan_once
     return scan

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import is_
 from typing import Any
 
 from rlvr.errors import DataError, UsageError
@@ -23,20 +22,15 @@ _Column = Sequence[Any]
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What a batch's samples are made from: the columns that are kept by identity, and what was read from the others.
+    """What a batch's samples are made from: three columns as they were given, and what was read from the others.
 
-    A trainer hands the same objects to one component after the other; what was parsed for the first is at hand for the
+    A trainer hands the same rows to one component after the other; what was parsed for the first is at hand for the
     rest. Only strings are trusted to be what they were: other objects may have been changed in between.
     """
 
     settings: tuple[str, str, str, int]
     held: tuple[_Column, _Column, _Column]
     read: tuple[_Column, ...]
-
-    def is_same(self, other: _Batch) -> bool:
-        if self.settings != other.settings or self.read != other.read:
-            return False
-        return all(all(map(is_, a, b)) for a, b in zip(self.held, other.held, strict=True))
 
     def may_be_kept(self) -> bool:
         return all(set(map(type, column)) == {str} for column in self.held)
@@ -81,44 +75,68 @@ def batch_samples(
         id_column = _column("completion_ids", columns.get("completion_ids") if tokenizer is not None else None, n)
         return _samples(batch, ids, id_column, tokenizer)
     for known, samples in tuple(_RECENT):
-        if known.is_same(batch):
+        if known == batch:
             return samples
-    samples = _samples(batch, ids, [None] * n, None, kept=True)
+    samples = _samples_of_strings(batch, ids)
     _RECENT.append((batch, samples))
     return samples
 
 
-def _samples(
-    batch: _Batch, ids: _Column, completion_ids: _Column, tokenizer: Any, *, kept: bool = False
-) -> list[Sample]:
+def _samples_of_strings(batch: _Batch, ids: _Column) -> list[Sample]:
+    """The samples of a batch that is kept, so that nothing needs to be remembered by its text."""
     parser, matching, reasoning, _ = batch.settings
-    direct = parser_of(parser, reasoning) if kept else None  # the samples are kept, so that nothing is parsed twice
+    read = parser_of(parser, reasoning)
+    plainly = read.plain_reader
     samples: list[Sample] = []
-    context: Context | None = None
-    last: tuple[Any, ...] = ()
+    of: tuple[Any, ...] = ()
+    for completion, tools, gold, expects, lang, truncated, opened in zip(*batch.held, *batch.read, strict=True):
+        if not of or tools != of[0] or gold != of[1] or expects != of[2] or lang != of[3]:
+            context = _context_of(len(samples), ids, tools, gold, expects, lang, matching)
+            of = (tools, gold, expects, lang)  # the completions of a group stand beside each other
+        calls = plainly(completion) if plainly is not None and not opened else None
+        if calls is None:
+            offered = tuple(context.tools.values()) if read.reads_tools else ()
+            parsed = read.parse(completion, truncated=truncated, reasoning_opened=opened, tools=offered)
+            samples.append(Sample.of(parsed, context))
+        else:
+            samples.append(Sample(context, calls, truncated))
+    return samples
+
+
+def _context_of(
+    row: int, ids: _Column, tools: Any, gold: Any, expects: str | None, lang: str | None, matching: str
+) -> Context:
+    try:
+        return build_context(tools, gold, expects=expects, lang=lang, matching=matching)
+    except DataError as error:
+        raise _named(row, ids, error) from error
+
+
+def _named(row: int, ids: _Column, error: DataError) -> DataError:
+    return DataError(f"row {row}" if ids[row] is None else str(ids[row]), str(error))
+
+
+def _samples(batch: _Batch, ids: _Column, completion_ids: _Column, tokenizer: Any) -> list[Sample]:
+    parser, matching, reasoning, _ = batch.settings
+    samples: list[Sample] = []
+    of: tuple[Any, ...] = ()
     rows = zip(*batch.held, *batch.read, completion_ids, strict=True)
     for i, (completion, tools, gold, expects, lang, truncated, opened, its_ids) in enumerate(rows):
+        if not of or not (_is_same(tools, of[0]) and _is_same(gold, of[1])) or expects != of[2] or lang != of[3]:
+            context = _context_of(i, ids, tools, gold, expects, lang, matching)
+            of = (tools, gold, expects, lang)
         try:
-            if context is None or not (
-                _is_same(tools, last[0]) and _is_same(gold, last[1]) and expects == last[2] and lang == last[3]
-            ):
-                context = build_context(tools, gold, expects=expects, lang=lang, matching=matching)
-                last = (tools, gold, expects, lang)  # the completions of a group stand beside each other
-            if direct is not None:
-                of = tuple(context.tools.values()) if direct.reads_tools else ()
-                parsed = direct.parse(completion, truncated=truncated, reasoning_opened=opened, tools=of)
-            else:
-                parsed = parse_completion(
-                    decoded(completion, its_ids, tokenizer),
-                    parser,
-                    truncated=truncated,
-                    reasoning_opened=opened,
-                    tools=context.tools,
-                    reasoning_parser=reasoning,
-                )
+            parsed = parse_completion(
+                decoded(completion, its_ids, tokenizer),
+                parser,
+                truncated=truncated,
+                reasoning_opened=opened,
+                tools=context.tools,
+                reasoning_parser=reasoning,
+            )
         except DataError as error:
-            raise DataError(f"row {i}" if ids[i] is None else str(ids[i]), str(error)) from error
-        samples.append(Sample(parsed, context))
+            raise _named(i, ids, error) from error
+        samples.append(Sample.of(parsed, context))
     return samples
 
 
@@ -154,6 +172,8 @@ def opened_reasoning(n: int, columns: Mapping[str, Any]) -> list[bool]:
     """
     if columns.get("reasoning_opened") is not None:
         return _flags("reasoning_opened", columns["reasoning_opened"], n)
+    if columns.get("prompts") is None:
+        return [False] * n
     prompts = _column("prompts", columns.get("prompts"), n)
     return [isinstance(p, str) and p[-_LOOKED_AT:].rstrip().endswith("<think>") for p in prompts]
 
@@ -166,18 +186,12 @@ def query_languages(n: int, columns: Mapping[str, Any]) -> list[str | None]:
     langs = _column("lang", columns.get("lang"), n)
     queries = _column("query", columns.get("query"), n)
     prompts = _column("prompts", columns.get("prompts"), n)
-    if not any(column is not None for column in map(columns.get, ("lang", "query", "prompts"))):
+    if all(columns.get(name) is None for name in ("lang", "query", "prompts")):
         return [None] * n
-    known: dict[str, str | None] = {}
-    out = []
-    for lang, query, prompt in zip(langs, queries, prompts, strict=True):
-        if type(lang) is not str:
-            out.append(query_language(lang, query, prompt))
-            continue
-        if lang not in known:
-            known[lang] = query_language(lang, query, prompt)
-        out.append(known[lang])
-    return out
+    if set(map(type, langs)) == {str}:
+        known = {lang: query_language(lang, None, None) for lang in set(langs)}
+        return [known[lang] for lang in langs]
+    return [query_language(*row) for row in zip(langs, queries, prompts, strict=True)]
 
 
 def query_language(lang: Any, query: Any, prompt: Any) -> str | None:

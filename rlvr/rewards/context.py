@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
 from typing import Any
 
 from rlvr.errors import DataError, UsageError, did_you_mean
-from rlvr.rewards.matching import MODES
+from rlvr.rewards.matching import MODES, WantedCall, wanted_calls
 from rlvr.rewards.words import known_language
-from rlvr.tools import check_ground_truth, normalise_tools
+from rlvr.tools import Validators, check_ground_truth, normalise_tools
 from rlvr.types import EXPECTS, Example, GoldCall, Tool, gold_calls_from_json
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Context:
     """What one example asks for. The empty `gold` means that the right thing is to call nothing.
 
@@ -28,6 +28,20 @@ class Context:
     expects: str = "any"
     lang: str | None = None
     matching: str = "typed"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is made ready below is made again where a context is sent to: not all of it can be pickled."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @cached_property
+    def wanted(self) -> tuple[WantedCall, ...]:
+        """The calls that are wanted, ready to be compared under `typed`."""
+        return wanted_calls(self.gold, self.tools)
+
+    @cached_property
+    def validators(self) -> Validators:
+        """By a tool's name: whether arguments are valid for it; `None` where it is not offered."""
+        return Validators(self.tools)
 
     @classmethod
     def of(cls, example: Example, matching: str = "typed") -> Context:

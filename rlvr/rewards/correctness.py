@@ -44,7 +44,7 @@ def score_correctness(
     >>> score_correctness(hermes.parse(call), context), score_correctness(hermes.parse(call * 2), context)
     (1.0, 0.25)
     """
-    return correctness_of(Sample(parsed, context), params)
+    return correctness_of(Sample.of(parsed, context), params)
 
 
 def correctness_of(sample: Sample, params: CorrectnessParams) -> float | None:
@@ -54,4 +54,4 @@ def correctness_of(sample: Sample, params: CorrectnessParams) -> float | None:
         return None
     if sample.right:
         return 1.0
-    return params.partial * sample.compared[1] / max(len(sample.parsed.attempts), len(gold))
+    return params.partial * sample.compared[1] / max(sample.attempted, len(gold))

@@ -60,12 +60,6 @@ class EfficiencyParts:
     bonus: float
     gate_closed: bool
 
-    @property
-    def total(self) -> float:
-        if self.gate_closed:
-            return FLOOR
-        return max(FLOOR, round(self.bonus - self.reasoning - self.text, 1)) + 0.0  # + 0.0 turns -0.0 into 0.0
-
 
 def score_efficiency(
     parsed: ParsedCompletion, context: Context, params: EfficiencyParams = EfficiencyParams()
@@ -92,30 +86,43 @@ def score_efficiency(
     >>> score_efficiency(hermes.parse("It is sunny."), context, EfficiencyParams(gated=True))
     -1.0
     """
-    return efficiency_of(Sample(parsed, context), params)
+    return efficiency_of(Sample.of(parsed, context), params)
 
 
 def efficiency_of(sample: Sample, params: EfficiencyParams) -> float:
     """`score_efficiency` of a sample that several components share."""
     if params.gated and not sample.right:
         return FLOOR
-    return efficiency_parts(sample, params).total
+    reasoning, text, bonus = _taken_and_given(sample, params)
+    return max(FLOOR, round(bonus - reasoning - text, 1)) + 0.0  # + 0.0 turns -0.0 into 0.0
 
 
 def efficiency_parts(sample: Sample, params: EfficiencyParams) -> EfficiencyParts:
     """Take the score apart, for the breakdown."""
-    parsed, context = sample.parsed, sample.context
-    words_wanted = not context.gold and parsed.outcome is Outcome.ABSTAIN
-    budget = params.refusal_characters if words_wanted else params.free_characters
-    over = max(0, len(parsed.text) - budget)
-    steps = -(-over // params.step_characters)
-    text = min(STEP * steps, params.max_text_penalty)
-    reasoning = _reasoning_penalty(parsed.reasoning, params)
-    said = parsed.outcome is Outcome.CALLS or (parsed.outcome is Outcome.ABSTAIN and has_words(parsed.text))
-    whole = said and not parsed.truncated
-    bonus = params.bonus if whole and not text and not reasoning else 0.0
+    reasoning, text, bonus = _taken_and_given(sample, params)
     gate_closed = params.gated and not sample.right
-    return EfficiencyParts(reasoning, text, len(parsed.text), budget, bonus, gate_closed)
+    return EfficiencyParts(reasoning, text, len(sample.text), _budget(sample, params), bonus, gate_closed)
+
+
+def _taken_and_given(sample: Sample, params: EfficiencyParams) -> tuple[float, float, float]:
+    """The penalties for reasoning and for text, and the bonus."""
+    outcome = sample.outcome
+    text = _text_penalty(sample, params) if sample.text else 0.0
+    reasoning = _reasoning_penalty(sample.reasoning, params) if sample.reasoning else 0.0
+    if text or reasoning or sample.truncated:
+        return reasoning, text, 0.0
+    said = outcome is Outcome.CALLS or (outcome is Outcome.ABSTAIN and has_words(sample.text))
+    return reasoning, text, params.bonus if said else 0.0
+
+
+def _budget(sample: Sample, params: EfficiencyParams) -> int:
+    words_wanted = not sample.context.gold and sample.outcome is Outcome.ABSTAIN
+    return params.refusal_characters if words_wanted else params.free_characters
+
+
+def _text_penalty(sample: Sample, params: EfficiencyParams) -> float:
+    over = max(0, len(sample.text) - _budget(sample, params))
+    return min(STEP * -(-over // params.step_characters), params.max_text_penalty)
 
 
 def estimated_tokens(text: str) -> int:

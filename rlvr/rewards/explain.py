@@ -78,14 +78,14 @@ def _refusal_reason(b: Breakdown, _: Params) -> str:
         return "refused what could be done" if b.refusal else "did not refuse what could be done"
     if b.outcome in (Outcome.CALLS, Outcome.MALFORMED) or b.right == (b.refusal == 1.0):
         return b.verdict.reason
-    if not fits_language(b.parsed, b.context):
+    if not fits_language(b.parsed.text, b.context):
         return f"not in the query's language ({b.context.lang})"
     return b.verdict.reason
 
 
 def _efficiency_reason(b: Breakdown, params: Params) -> str:
     assert isinstance(params, EfficiencyParams)
-    parts = efficiency_parts(Sample(b.parsed, b.context), params)
+    parts = efficiency_parts(Sample.of(b.parsed, b.context), params)
     if parts.gate_closed:
         return "not right, so the gate is closed"
     taken = [f"-{parts.reasoning:.1f} for reasoning"] if parts.reasoning else []

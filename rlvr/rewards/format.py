@@ -14,6 +14,7 @@ from rlvr.types import CallAttempt, Outcome, ParsedCompletion, Tool
 GRADES = {"unclosed": 0.0, "stray": 0.0, "bare": 0.0, "json": 0.2, "shape": 0.4, "tool": 0.6, "arguments": 0.8}
 """What a call earns by the first thing that is wrong with it; 1.0 where nothing is."""
 
+_TOOL, _ARGUMENTS = GRADES["tool"], GRADES["arguments"]
 _FAULTS = {
     "unclosed": "its markup is never closed",
     "stray": "a closing tag without its opening",
@@ -58,22 +59,27 @@ def score_format(parsed: ParsedCompletion, context: Context, params: FormatParam
     >>> score_format(get_parser("hermes").parse(text), context)
     0.8
     """
-    return format_of(Sample(parsed, context))
+    return format_of(Sample.of(parsed, context))
 
 
 def format_of(sample: Sample, params: FormatParams | None = None) -> float:
     """`score_format` of a sample that several components share."""
-    parsed, context = sample.parsed, sample.context
+    context = sample.context
     if not context.gold:
-        clean = parsed.outcome is Outcome.ABSTAIN and not parsed.truncated and has_words(parsed.text)
+        clean = sample.outcome is Outcome.ABSTAIN and not sample.truncated and has_words(sample.text)
         return 1.0 if clean else 0.0
-    if not parsed.attempts:
+    if not sample.attempted:
         return 0.0
     grade = 1.0
-    for attempt in parsed.attempts:
-        found = _grade(attempt, context.tools)
-        if found < grade:
-            grade = found
+    for fault in sample.faults:
+        grade = min(grade, GRADES[fault])
+    validators = context.validators
+    for name, arguments in sample.calls:
+        valid = validators[name]
+        if valid is None:
+            grade = min(grade, _TOOL)
+        elif not valid(arguments):
+            grade = min(grade, _ARGUMENTS)
     return grade
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rlvr.rewards.context import Context, check_mode
-from rlvr.rewards.matching import Match, compare_calls, match_calls
+from rlvr.rewards.matching import Match, compare_calls, compare_typed, match_calls
 from rlvr.rewards.words import WordKind, classify_words, has_words, speaks
-from rlvr.types import Outcome, ParsedCompletion
+from rlvr.types import Outcome, ParsedCompletion, ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,39 +50,75 @@ def judge(parsed: ParsedCompletion, context: Context, matching: str | None = Non
 
 
 class Sample:
-    """A parsed completion beside its context, compared once, however many components ask.
+    """What the components look at of a completion, beside its context; compared once, however many of them ask.
+
+    `calls` are those that are well formed, (name, arguments); `faults` says how far the others came, as
+    `CallAttempt.fault` does. One that is calls and nothing else is made from them alone: a `ParsedCompletion` takes
+    longer to make than to score.
 
     >>> from rlvr.parsers import get_parser
-    >>> Sample(get_parser("hermes").parse("I'm sorry, I can't book flights."), Context({}, expects="refuse")).right
+    >>> parsed = get_parser("hermes").parse("I'm sorry, I can't book flights.")
+    >>> Sample.of(parsed, Context({}, expects="refuse")).right
     True
     """
 
-    __slots__ = ("_compared", "_right", "context", "parsed")
+    outcome = Outcome.CALLS
+    faults: Sequence[str] = ()
+    text = reasoning = ""
+    _compared: tuple[bool, float] | None = None
+    _right: bool | None = None
 
-    def __init__(self, parsed: ParsedCompletion, context: Context) -> None:
-        self.parsed = parsed
+    def __init__(self, context: Context, calls: Sequence[tuple[str, Mapping[str, Any]]], truncated: bool) -> None:
         self.context = context
-        self._compared: tuple[bool, float] | None = None
-        self._right: bool | None = None
+        self.calls = calls
+        self.truncated = truncated
+        self.attempted = len(calls)
+
+    @classmethod
+    def of(cls, parsed: ParsedCompletion, context: Context) -> Sample:
+        """The sample of a completion that was parsed, whatever it holds."""
+        made = cls(context, [(call.name, call.arguments) for call in parsed.calls], parsed.truncated)
+        made.outcome = parsed.outcome
+        made.faults = [a.fault or "shape" for a in parsed.attempts if a.call is None or a.fault is not None]
+        made.attempted = len(parsed.attempts)
+        made.text, made.reasoning = parsed.text, parsed.reasoning
+        return made
 
     @property
     def compared(self) -> tuple[bool, float]:
         """Whether the calls match, and their credit: `judge(…).match` without its reasons."""
-        if self._compared is None:
+        found = self._compared
+        if found is None:
             context = self.context
-            self._compared = compare_calls(self.parsed.calls, context.gold, context.tools, context.matching)
-        return self._compared
+            if context.matching == "typed":
+                found = compare_typed(self.calls, context.wanted)
+            else:
+                calls = [ToolCall(name, arguments) for name, arguments in self.calls]
+                found = compare_calls(calls, context.gold, context.tools, context.matching)
+            self._compared = found
+        return found
 
     @property
     def right(self) -> bool:
         """`judge(…).right` without its reasons."""
-        if self._right is None:
-            parsed = self.parsed
+        found = self._right
+        if found is None:
             if not self.context.gold:
-                self._right = _judge_words(parsed, self.context).right
+                found = self._right_words()
             else:
-                self._right = parsed.outcome is Outcome.CALLS and not parsed.truncated and self.compared[0]
-        return self._right
+                found = self.outcome is Outcome.CALLS and not self.truncated and self.compared[0]
+            self._right = found
+        return found
+
+    def _right_words(self) -> bool:
+        """`_judge_words` without its reasons."""
+        if self.outcome is not Outcome.ABSTAIN or self.truncated or not has_words(self.text):
+            return False
+        context = self.context
+        if context.expects == "any":
+            return True
+        kind = classify_words(self.text, context.lang).kind
+        return kind == context.expects and fits_language(self.text, context)
 
 
 def _judge_calls(parsed: ParsedCompletion, context: Context, mode: str) -> Verdict:
@@ -122,7 +160,7 @@ def _judge_words(parsed: ParsedCompletion, context: Context) -> Verdict:
         right, reason = True, "called nothing, as wanted"
     elif words.kind != context.expects:
         right, reason = False, f"the words {_VERBS[words.kind]}, and should {context.expects}"
-    elif not fits_language(parsed, context):
+    elif not fits_language(parsed.text, context):
         right, reason = False, f"the words are not in the query's language ({context.lang})"
     else:
         right, reason = True, f"the words {_VERBS[words.kind]}, as wanted"
@@ -142,6 +180,6 @@ _VERBS = {
 }
 
 
-def fits_language(parsed: ParsedCompletion, context: Context) -> bool:
-    """Whether the text is in the query's language, as far as both are known."""
-    return context.lang is None or speaks(parsed.text, context.lang)
+def fits_language(text: str, context: Context) -> bool:
+    """Whether a text is in the query's language, as far as both are known."""
+    return context.lang is None or speaks(text, context.lang)

@@ -53,20 +53,20 @@ def score_refusal(parsed: ParsedCompletion, context: Context, params: RefusalPar
     >>> score_refusal(hermes.parse("很抱歉，我無法訂披薩。"), context)
     0.2
     """
-    return refusal_of(Sample(parsed, context), params)
+    return refusal_of(Sample.of(parsed, context), params)
 
 
 def refusal_of(sample: Sample, params: RefusalParams) -> float | None:
     """`score_refusal` of a sample that several components share."""
-    parsed, context = sample.parsed, sample.context
+    context, outcome = sample.context, sample.outcome
     if context.gold:
         if params.penalty_for_refusing is None:
             return None
-        return params.penalty_for_refusing if parsed.outcome is Outcome.ABSTAIN else 0.0
-    if parsed.outcome in (Outcome.CALLS, Outcome.MALFORMED):
+        return params.penalty_for_refusing if outcome is Outcome.ABSTAIN else 0.0
+    if outcome is Outcome.CALLS or outcome is Outcome.MALFORMED:
         return -1.0
-    if parsed.outcome is Outcome.EMPTY or parsed.truncated or not has_words(parsed.text):
+    if outcome is Outcome.EMPTY or sample.truncated or not has_words(sample.text):
         return 0.0
-    kind = classify_words(parsed.text, context.lang).kind
-    score = 1.0 if context.expects in ("any", kind) else params.other_text
-    return score if fits_language(parsed, context) else min(score, params.wrong_language)
+    right = context.expects == "any" or classify_words(sample.text, context.lang).kind == context.expects
+    score = 1.0 if right else params.other_text
+    return score if fits_language(sample.text, context) else min(score, params.wrong_language)

@@ -142,7 +142,7 @@ def score(
 
 def break_down(parsed: ParsedCompletion, context: Context, composition: Composition) -> Breakdown:
     """Score a parsed completion that stands beside its context: the pure core of `score`."""
-    sample = Sample(parsed, context)
+    sample = Sample.of(parsed, context)
     scores = dict.fromkeys(COMPONENTS, None) | {
         c.name: COMPONENTS[c.name].of(sample, c.params) for c in composition.components
     }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from rlvr.tools.normalise import normalise_tool, normalise_tools
 from rlvr.tools.schemas import ObjectShape, branches, child_schema, json_type, object_shape, property_schema
-from rlvr.tools.validation import check_ground_truth, is_valid, validate
+from rlvr.tools.validation import Validators, check_ground_truth, is_valid, validate
 
 __all__ = [
     "ObjectShape",
+    "Validators",
     "branches",
     "check_ground_truth",
     "child_schema",

@@ -73,6 +73,10 @@ class Blind:
 
 
 def _all_of(checks: tuple[Check, ...]) -> Check:
+    if len(checks) == 2:
+        first, second = checks
+        return lambda value, state: first(value, state) and second(value, state)
+
     def check(value: Any, state: State) -> bool:
         for one in checks:  # noqa: SIM110  a generator would cost more than most checks
             if not one(value, state):
@@ -176,18 +180,25 @@ class PlainObject:
 
     def __init__(self, members: Members | None, required: Sequence[str]) -> None:
         self._checks = {} if members is None else members.checks()
+        self._kinds = {name: _EXACT[check] for name, check in self._checks.items() if check in _EXACT}
         self._required = tuple(required)
 
     def holds(self, value: Mapping[str, Any]) -> bool:
         for name in self._required:
             if name not in value:
                 return False
-        checks = self._checks
+        kinds = self._kinds
         for name, child in value.items():
-            check = checks.get(name)
-            if check is None or not check(child, _NO_STATE):
+            if type(child) is not kinds.get(name) and not self._fits(name, child):
                 return False
         return True
+
+    def _fits(self, name: str, child: Any) -> bool:
+        check = self._checks.get(name)
+        try:
+            return check is not None and check(child, _NO_STATE)
+        except (RecursionError, OverflowError):  # an integer too large for a bound that is a float
+            return False
 
 
 def plain_object(node: Node) -> PlainObject | None:
@@ -208,6 +219,11 @@ def plain_object(node: Node) -> PlainObject | None:
 
 
 _NO_STATE = State()
+_EXACT: Mapping[Check, type] = {
+    TYPES[name]: kind
+    for name, kind in (("string", str), ("integer", int), ("boolean", bool), ("number", float), ("array", list))
+}
+"""For properties that name a type and nothing else: what most of their values are in Python."""
 
 
 class Elements:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -45,15 +45,22 @@ def is_valid(tool: Tool, arguments: Mapping[str, Any]) -> bool:
     >>> is_valid(tool, {"n": 5}), is_valid(tool, {"n": 5.0})
     (True, False)
     """
-    known = _BY_IDENTITY.get(id(tool.parameters))
-    checker = known[1] if known is not None and known[0] is tool.parameters else _checker_of(tool.parameters)
-    state = State() if checker.remembers else _NOTHING
-    try:
-        if checker.plain is not None:
-            return checker.plain.holds(arguments)
-        return checker.schema.check(arguments, state) and not any(checker.unknown(arguments, state))
-    except (RecursionError, OverflowError, OverBudgetError):
-        return False
+    return _checker_of(tool.parameters).check(arguments)
+
+
+class Validators(dict[str, Callable[[Mapping[str, Any]], bool] | None]):
+    """`is_valid` of each offered tool, by its name and made when first asked for; `None` for a tool not offered."""
+
+    def __init__(self, tools: Mapping[str, Tool]) -> None:
+        super().__init__()
+        self._tools = tools
+
+    def __missing__(self, name: str) -> Callable[[Mapping[str, Any]], bool] | None:
+        tool = self._tools.get(name)
+        if tool is None:
+            return None  # names that a model makes up are not kept: there is no end of them
+        made = self[name] = _checker_of(tool.parameters).check
+        return made
 
 
 def validate(tool: Tool, arguments: Mapping[str, Any]) -> list[str]:
@@ -92,8 +99,8 @@ def check_ground_truth(gold: Sequence[GoldCall], tools: Sequence[Tool] | Mapping
         tool = offered.get(call.name)
         if tool is None:
             problems.append(f"{where}: the tool is not offered (offered: {', '.join(offered) or 'none'})")
-        else:
-            problems.extend(f"{where}: {p}" for p in validate(tool, call.canonical().arguments))
+        elif not is_valid(tool, arguments := call.canonical().arguments):
+            problems.extend(f"{where}: {p}" for p in validate(tool, arguments))
     return problems
 
 
@@ -111,6 +118,18 @@ class _Checker:
     patterns: tuple[Pattern, ...]
     remembers: bool
     plain: PlainObject | None
+
+    @property
+    def check(self) -> Callable[[Mapping[str, Any]], bool]:
+        """Says whether nothing is wrong with arguments."""
+        return self._holds if self.plain is None else self.plain.holds
+
+    def _holds(self, arguments: Mapping[str, Any]) -> bool:
+        try:
+            state = State() if self.remembers else _NOTHING
+            return self.schema.check(arguments, state) and not any(self.unknown(arguments, state))
+        except (RecursionError, OverflowError, OverBudgetError):
+            return False
 
     def unknown(self, arguments: Mapping[str, Any], state: State) -> Iterable[str]:
         return () if self.open or arguments.keys() <= self.known else self._unknown(arguments, state)

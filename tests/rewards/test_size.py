@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from rlvr.parsers import PARSERS
 from rlvr.parsers.base import MAX_CHARS
 from rlvr.rewards import load_composition
 
@@ -32,11 +33,11 @@ def _hostile() -> Any:
 H = _hostile()
 
 
-def seconds(text: str) -> float:
+def seconds(text: str, rewards: Any = REWARDS) -> float:
     """Processor time of all four components on both examples: one that wants calls, one that wants none."""
     start = time.process_time()
     for ground_truth in (H.EXAMPLE["ground_truth"], "[]"):
-        scores = [f([text], tools=[H.EXAMPLE["tools"]], ground_truth=[ground_truth], lang=["en"]) for f in REWARDS]
+        scores = [f([text], tools=[H.EXAMPLE["tools"]], ground_truth=[ground_truth], lang=["en"]) for f in rewards]
         assert all(s is None or -1 <= s <= 1 for (s,) in scores)
     return time.process_time() - start
 
@@ -68,3 +69,21 @@ def test_a_long_completion_takes_little_memory(name: str, size: int) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 50_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parser", [name for name in PARSERS if name != "hermes"])
+def test_the_same_calls_in_another_format_take_no_more(parser: str) -> None:
+    rewards = load_composition("function_calling", stage="stage2").reward_functions(parser)
+    for name in H.HOSTILE:
+        text = H.written_in(parser, name, MAX_CHARS - 200)
+        assert len(text) <= MAX_CHARS
+        tracemalloc.start()
+        try:
+            seconds(text + " ", rewards)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 50_000_000, name
+        taken = min(seconds(text + " " * k, rewards) for k in range(2))
+        assert taken < 0.6, name  # of two examples; the benchmark holds the limit, this no more than an order of size

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from math import fsum
 from typing import Any
 
-from rlvr.rewards.matching import rules
-from rlvr.rewards.matching.texts import EQUAL
 from rlvr.rewards.matching.values import Object, Properties
 from rlvr.types import GoldCall, Tool
 
@@ -52,21 +50,19 @@ def typed_score(given: Mapping[str, Any], wanted: Object) -> tuple[bool, float]:
     """Whether a call's arguments are the wanted ones, and the pair's credit."""
     found = full = scored = 0
     partial = []
-    for name, check, absent in wanted.checks:
+    for name, kind, itself, credit, absent in wanted.checks:
         if name in given:
             found += 1
-            verdict = check(given[name])
-            if verdict is EQUAL:
-                full += 1
-                continue
+            value = given[name]
+            earned = 1.0 if type(value) is kind and value == itself else credit(value)
         else:
-            verdict = absent
-        if not verdict.equal:
-            scored += 1
-            if verdict.credit:
-                partial.append(verdict.credit)
-        elif verdict.reason not in rules.NOTHING_TO_SCORE:
+            earned = absent
+        if earned == 1.0:
             full += 1
+        elif earned is not None:
+            scored += 1
+            if earned:
+                partial.append(earned)
     if found < len(given):
         defaults = wanted.of.defaults
         for name in given:
@@ -74,5 +70,5 @@ def typed_score(given: Mapping[str, Any], wanted: Object) -> tuple[bool, float]:
                 scored += 1
     if not scored:
         return True, 1.0
-    earned = full + fsum(partial) if partial else full
-    return False, min(earned / (full + scored), BELOW_ONE)
+    credit_of_all = (full + fsum(partial) if partial else full) / (full + scored)
+    return False, credit_of_all if credit_of_all < BELOW_ONE else BELOW_ONE

@@ -32,7 +32,10 @@ def benchmark_form(text: str) -> str:
     >>> benchmark_form("April 1, 2024"), benchmark_form("it's")
     ('april12024', 'it"s')
     """
-    return text.translate(_DROP).lower().replace("'", '"')
+    together = text.replace(" ", "")
+    if together.isalnum():  # then it holds none of the others
+        return together.lower()
+    return together.translate(_DROP).lower().replace("'", '"')
 
 
 def typed_form(text: str) -> str:
@@ -59,7 +62,7 @@ _known_form = lru_cache(maxsize=8192)(_typed_form)
 
 
 def _apart(text: str) -> str:
-    return _RUN.sub(_separator, text).lower().replace("'", '"')
+    return text.lower() if text.isalnum() else _RUN.sub(_separator, text).lower().replace("'", '"')
 
 
 def nfkc(text: str) -> str:
@@ -161,7 +164,11 @@ def _similarity(a: str, b: str) -> float:
 @lru_cache(maxsize=8192)
 def _known_similarity(a: str, b: str) -> float:
     longer = max(len(a), len(b))
-    value = 1.0 - _edit_distance(a, b, int((1 - SIMILARITY_THRESHOLD) * longer) + 1) / longer
+    most = int((1 - SIMILARITY_THRESHOLD) * longer) + 1
+    letters, others = set(a), set(b)
+    if len(letters - others) > most or len(others - letters) > most:  # each of them has to be changed
+        return 0.0
+    value = 1.0 - _edit_distance(a, b, most) / longer
     return value if value > SIMILARITY_THRESHOLD else 0.0
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rlvr.rewards.matching import rules
 from rlvr.rewards.matching.strings import (
@@ -20,8 +19,7 @@ from rlvr.rewards.matching.strings import (
 from rlvr.rewards.matching.variants import fold_variants
 
 
-@dataclass(frozen=True, slots=True)
-class ValueVerdict:
+class ValueVerdict(NamedTuple):
     """Whether a value is the wanted one; `applied` are the rules that were looked at on the way."""
 
     equal: bool
@@ -52,7 +50,7 @@ _LOOKS = {"identifier": rules.IDENTIFIER_EXACT, "address": rules.ADDRESS_EXACT, 
 class Text:
     """One acceptable string under one branch of its schema."""
 
-    __slots__ = ("_benchmark", "_digits", "_form", "_near", "rule", "wanted")
+    __slots__ = ("_benchmark", "_digits", "_form", "_least", "_near", "rule", "wanted")
 
     def __init__(self, wanted: str, schema: Mapping[str, Any]) -> None:
         self.wanted = wanted
@@ -60,6 +58,7 @@ class Text:
         self._benchmark = benchmark_form(wanted)
         self._digits = holds_digits(wanted)
         self._near = near_lengths(self._form)
+        self._least = min(len(self._form), self._near.start or len(self._form))
         self.rule = _pinned_by(wanted, schema) or (None if self._form else rules.EMPTY_FORM)
         """By which the string is compared as it is written; `None` for ordinary words."""
 
@@ -71,6 +70,30 @@ class Text:
         if much_longer(given, self.wanted):
             return WRONG_VALUE
         return self.unlike(given, "" if self.rule else typed_form(given))
+
+    @property
+    def itself(self) -> str:
+        """The value that is equal wherever it is given."""
+        return self.wanted
+
+    def credit(self, given: Any) -> float:
+        if given == self.wanted:
+            return 1.0
+        if self.rule is not None or not isinstance(given, str):
+            return 0.0
+        if len(given) < self._least and given.isascii():  # what is dropped makes it shorter still
+            return 0.0
+        if much_longer(given, self.wanted):
+            return 0.0
+        return self.credit_unlike(given, typed_form(given))
+
+    def credit_unlike(self, given: str, form: str) -> float:
+        """The credit of a string that is written differently; `form` is its typed form. There must be no `rule`."""
+        if form == self._form:
+            return 1.0
+        if self._digits or len(form) not in self._near or holds_digits(given):
+            return 0.0
+        return credit_of_forms(self.wanted, given, self._form, form)
 
     def unlike(self, given: str, form: str) -> ValueVerdict:
         """The verdict on a string that is written differently; `form` is its typed form, where there is no rule."""
@@ -110,6 +133,16 @@ class Texts:
             return WRONG_VALUE
         form = "" if self._ruled else typed_form(given)
         return best([text.unlike(given, form) for text in self._texts])
+
+    def credit(self, given: Any) -> float:
+        if not isinstance(given, str):
+            return 0.0
+        if given in self._exact:
+            return 1.0
+        if self._ruled or much_longer(given, self._longest):
+            return 0.0
+        form = typed_form(given)
+        return max([0.0 if text.rule else text.credit_unlike(given, form) for text in self._texts])
 
 
 def best(verdicts: Sequence[ValueVerdict]) -> ValueVerdict:

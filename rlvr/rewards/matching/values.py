@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from rlvr.rewards.matching import rules
+from rlvr.rewards.matching.scalars import NOTHING, Constant, Number, types_of
 from rlvr.rewards.matching.strings import benchmark_form
-from rlvr.rewards.matching.texts import EQUAL, WRONG_TYPE, WRONG_VALUE, Text, Texts, ValueVerdict, best
+from rlvr.rewards.matching.texts import WRONG_TYPE, WRONG_VALUE, Text, Texts, ValueVerdict, best
 from rlvr.tools import branches, child_schema, json_type, object_shape
 from rlvr.types import OneOf
 
@@ -26,16 +27,16 @@ _IS_DEFAULT = ValueVerdict(True, rules.DEFAULT, 1.0, _DEFAULT)
 _MISSING = ValueVerdict(False, rules.MISSING)
 _INVENTED = ValueVerdict(False, rules.INVENTED, 0.0, _BLANK)
 _SOME_INVENTED = ValueVerdict(False, rules.WRONG_VALUE, 0.0, _NESTED | _BLANK)
-_NO_BOOLEAN = ValueVerdict(False, rules.WRONG_TYPE, 0.0, frozenset({rules.SCHEMA_TYPE, rules.BOOLEAN_ONLY}))
-_WHOLE_FLOAT = ValueVerdict(False, rules.WRONG_TYPE, 0.0, frozenset({rules.INTEGER_ONLY}))
-_FLOAT = ValueVerdict(False, rules.WRONG_VALUE, 0.0, frozenset({rules.INTEGER_ONLY}))
-_BY_VALUE = ValueVerdict(True, rules.NORMALISED, 1.0, frozenset({rules.NUMBER_BY_VALUE}))
 
 
 class Wanted(Protocol):
     """A wanted value under its schema."""
 
     def verdict(self, given: Any) -> ValueVerdict: ...
+
+    def credit(self, given: Any) -> float:
+        """The credit of `verdict`, without its reasons; it is 1 where the value is equal, and nowhere else."""
+        ...
 
 
 def wanted_value(wanted: Any, schema: Any, root: Schema) -> Wanted:
@@ -50,10 +51,10 @@ def wanted_value(wanted: Any, schema: Any, root: Schema) -> Wanted:
         return Object(wanted, Properties(container_schema(wanted, schema, root), root))
     found = _fitting(kind, schema, root)
     if kind in ("boolean", "null"):
-        return _Constant(wanted)
+        return Constant(wanted)
     if kind == "string":
         return _choice([Text(wanted, branch) for branch in found])
-    return _choice([_Number(wanted, branch) for branch in found])
+    return _choice([Number(wanted, branch) for branch in found])
 
 
 def container_schema(wanted: Any, schema: Any, root: Schema) -> Schema:
@@ -61,46 +62,6 @@ def container_schema(wanted: Any, schema: Any, root: Schema) -> Schema:
     together: one by one would take exponential time where a schema refers to itself."""
     found = _fitting(json_type(wanted), schema, root)
     return found[0] if len(found) == 1 else {"anyOf": found}
-
-
-class _Constant:
-    """A boolean, or `null`."""
-
-    __slots__ = ("_wanted",)
-
-    def __init__(self, wanted: bool | None) -> None:
-        self._wanted = wanted
-
-    def verdict(self, given: Any) -> ValueVerdict:
-        return EQUAL if given is self._wanted else _unequal(self._wanted, given)
-
-
-class _Number:
-    """A number under one branch of its schema; where that is silent, the number's own kind stands in for it."""
-
-    __slots__ = ("_integer", "_wanted", "_whole")
-
-    def __init__(self, wanted: float, schema: Schema) -> None:
-        types = _types(schema)
-        self._wanted = wanted
-        self._whole = isinstance(wanted, int)
-        self._integer = "number" not in types if types else self._whole
-
-    def verdict(self, given: Any) -> ValueVerdict:
-        if isinstance(given, bool) or not isinstance(given, (int, float)):
-            return _unequal(self._wanted, given)
-        same = given == self._wanted
-        if self._integer and isinstance(given, float):
-            return _WHOLE_FLOAT if same else _FLOAT
-        if not same:
-            return WRONG_VALUE
-        return EQUAL if isinstance(given, int) == self._whole else _BY_VALUE
-
-
-def _unequal(wanted: Any, given: Any) -> ValueVerdict:
-    if json_type(wanted) == json_type(given):
-        return WRONG_VALUE
-    return _NO_BOOLEAN if isinstance(wanted, bool) != isinstance(given, bool) else WRONG_TYPE
 
 
 def _choice(options: Sequence[Wanted], optional: bool = False) -> Wanted:
@@ -129,6 +90,9 @@ class _Choice:
             return ValueVerdict(False, found.reason, found.credit, _BLANK)
         return found
 
+    def credit(self, given: Any) -> float:
+        return max([option.credit(given) for option in self._options], default=0.0)
+
 
 class Array:
     """An array, item by item."""
@@ -144,6 +108,14 @@ class Array:
         if len(given) != len(self.items):
             return WRONG_VALUE
         return _together([item.verdict(g) for item, g in zip(self.items, given, strict=True)])
+
+    def credit(self, given: Any) -> float:
+        if not isinstance(given, (list, tuple)) or len(given) != len(self.items):
+            return 0.0
+        for item, one in zip(self.items, given, strict=True):
+            if item.credit(one) != 1.0:
+                return 0.0
+        return 1.0
 
 
 class Properties:
@@ -191,14 +163,14 @@ class Properties:
         options = wanted.values if isinstance(wanted, OneOf) else (wanted,)
         kinds = {json_type(o) for o in options if not isinstance(o, OneOf)}
         found = branches(self.child(name), self.root)
-        admitted = frozenset().union(*[_types(b) for b in found]) or frozenset({"string"})
+        admitted = frozenset().union(*[types_of(b) for b in found]) or frozenset({"string"})
         return len(kinds) > 1 or not kinds <= (admitted | {"integer"} if "number" in admitted else admitted)
 
 
 class Property:
     """One property of an object, or one argument of a call, that is wanted or may be given."""
 
-    __slots__ = ("_name", "_of", "_value", "absent", "verdict")
+    __slots__ = ("_name", "_of", "_value", "absent", "credit", "verdict")
 
     def __init__(self, name: str, wanted: Any, of: Properties) -> None:
         self._name, self._of = name, of
@@ -208,6 +180,13 @@ class Property:
         """The verdict where it is left out."""
         self.verdict: Callable[[Any], ValueVerdict] = self._of_optional if optional else self._value.verdict
         """The verdict on what is given."""
+        self.credit: Callable[[Any], float | None] = self._credit_of_optional if optional else self._value.credit
+        """The verdict's credit; `None` where it is equal with nothing to score (`rules.NOTHING_TO_SCORE`)."""
+
+    @property
+    def itself(self) -> Any:
+        """What is equal wherever it is given, type and all; `NOTHING` where that is no single value."""
+        return self._value.itself if isinstance(self._value, (Text, Number, Constant)) else NOTHING
 
     def _absent(self) -> ValueVerdict:
         stated = self._of.defaults.get(self._name, ())
@@ -219,6 +198,10 @@ class Property:
             return found
         return ValueVerdict(True, rules.DEFAULT, 1.0, found.applied | _DEFAULT)
 
+    def _credit_of_optional(self, given: Any) -> float | None:
+        found = self._value.credit(given)
+        return None if found != 1.0 and self._of.invented(self._name, given).equal else found
+
 
 class Object:
     """An object, property by property; a call's arguments are one."""
@@ -228,7 +211,12 @@ class Object:
     def __init__(self, wanted: Mapping[str, Any], of: Properties) -> None:
         self.of = of
         self.names = {name: Property(name, value, of) for name, value in wanted.items()}
-        self.checks = [(name, one.verdict, one.absent) for name, one in self.names.items()]
+        self.checks = [
+            (name, type(one.itself), one.itself, one.credit, None if one.absent.equal else 0.0)
+            for name, one in self.names.items()
+        ]
+        """Of each wanted property: its name, the value that is equal for sure and its type, the credit of any other
+        value, and the credit where it is left out."""
 
     def verdict(self, given: Any) -> ValueVerdict:
         if not isinstance(given, Mapping):
@@ -245,6 +233,15 @@ class Object:
             if name not in self.names:
                 yield name, self.of.invented(name, value)
 
+    def credit(self, given: Any) -> float:
+        if not isinstance(given, Mapping) or len(given) > len(self.names) + len(self.of.defaults):
+            return 0.0
+        for name, wanted in self.names.items():
+            equal = wanted.credit(given[name]) in (None, 1.0) if name in given else wanted.absent.equal
+            if not equal:
+                return 0.0
+        return 1.0 if all(n in self.names or self.of.invented(n, v).equal for n, v in given.items()) else 0.0
+
 
 def _together(parts: Sequence[ValueVerdict]) -> ValueVerdict:
     applied = _NESTED.union(*[p.applied for p in parts])
@@ -260,17 +257,10 @@ def _is_blank(value: Any) -> bool:
     return value is None or value == [] or (isinstance(value, str) and not benchmark_form(value))
 
 
-def _types(schema: Schema) -> frozenset[str]:
-    kind = schema.get("type")
-    if isinstance(kind, str):
-        return frozenset({kind})
-    return frozenset(k for k in kind if isinstance(k, str)) if isinstance(kind, (list, tuple)) else frozenset()
-
-
 def _fitting(kind: str, schema: Any, root: Schema) -> list[Schema]:
     """The branches that admit a wanted value of this type; the empty schema where none does."""
     admitted = {kind, "number"} if kind == "integer" else {kind}
-    return [b for b in branches(schema, root) if not _types(b) or _types(b) & admitted] or [{}]
+    return [b for b in branches(schema, root) if not types_of(b) or types_of(b) & admitted] or [{}]
 
 
 def may_be_left_out(wanted: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from math import fsum
 from typing import Any
 
@@ -42,7 +41,7 @@ def typed_verdicts(call: ToolCall, gold: GoldCall, tool: Tool | None) -> Verdict
     out = {}
     for name, verdict in wanted.verdicts(call.arguments):
         felt = _at_the_top(gold.arguments.get(name, ABSENT), name in call.arguments, name, wanted.of)
-        out[name] = replace(verdict, applied=verdict.applied | felt) if felt else verdict
+        out[name] = verdict._replace(applied=verdict.applied | felt) if felt else verdict
     return out
 
 
