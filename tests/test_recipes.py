@@ -11,7 +11,9 @@ from rlvr.rewards import load_composition
 from rlvr.strict import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
+EVERY_RECIPE = sorted((ROOT / "recipes").rglob("*.yaml"))
+DATA_RECIPES = [p for p in EVERY_RECIPE if read_yaml(p).get("kind") == "data"]
+RECIPES = [p for p in EVERY_RECIPE if p not in DATA_RECIPES]
 COMPOSITIONS = sorted((ROOT / "rewards").glob("*.yaml"))
 REFERENCE = [r for r in RECIPES if r.parent.name == "qwen3-1.7b"]
 # TRL's defaults for these change between releases, and each changes what a run learns.
@@ -68,6 +70,36 @@ def test_selection_does_not_look_at_training_examples(path: Path) -> None:
     assert not trained & selected
 
 
+def test_there_is_a_data_recipe() -> None:
+    assert "qwen3-1.7b/data" in {_name(p) for p in DATA_RECIPES}
+
+
+@pytest.mark.parametrize("path", DATA_RECIPES, ids=_name)
+def test_a_data_recipe_loads_and_trains_nothing(path: Path) -> None:
+    from rlvr.data.build import load_data_recipe
+    from rlvr.errors import ConfigError
+    from rlvr.training.recipe import load_recipe
+
+    recipe, resolved = load_data_recipe(path)
+    assert recipe.kind == "data"
+    assert resolved == read_yaml(path)
+    with pytest.raises(ConfigError, match="rlvr data build"):
+        load_recipe(path)
+
+
+def test_the_reference_mixture_is_the_cards() -> None:
+    from rlvr.data.build import load_data_recipe
+
+    recipe, _ = load_data_recipe(ROOT / "recipes" / "qwen3-1.7b" / "data.yaml")
+    counts = {s.source: s.count for s in recipe.sources}
+    assert counts == {"xlam": 60_000, "toolace": 11_000, "toucan": 40_000}
+    assert recipe.negatives is not None
+    assert recipe.negatives.count == 6_000
+    assert len(recipe.negatives.kinds) == 6
+    assert "bfcl" in recipe.filters.decontaminate
+    assert recipe.note == "not yet measured here"
+
+
 @pytest.mark.parametrize("path", REFERENCE, ids=_name)
 def test_a_recipe_that_nobody_ran_says_so(path: Path) -> None:
     from rlvr.training.recipe import load_recipe
@@ -99,13 +131,16 @@ def test_a_composition_loads_at_each_of_its_stages(path: Path) -> None:
 def test_the_readme_explains_every_key_and_lists_every_recipe() -> None:
     from dataclasses import fields
 
+    from rlvr.data.build import recipe as data
     from rlvr.data.mixture import DataOptions, SourceOptions
     from rlvr.data.targets import TargetOptions
     from rlvr.training.recipe import GOVERNED, Recipe, SelectionOptions
 
     text = (ROOT / "recipes" / "README.md").read_text(encoding="utf-8")
-    for options in (Recipe, DataOptions, SourceOptions, TargetOptions, SelectionOptions):
+    built = (data.DataRecipe, data.SourceChoice, data.FilterChoice, data.DifficultyChoice, data.NegativeChoice)
+    built += (data.JudgeChoice, data.TextOptions, data.HeldoutChoice)
+    for options in (Recipe, DataOptions, SourceOptions, TargetOptions, SelectionOptions, *built):
         missing = [f.name for f in fields(options) if f"`{f.name}`" not in text]
         assert not missing, f"{options.__name__}: {missing}"
     assert not [key for key in GOVERNED if f"`{key}`" not in text]
-    assert not [path for path in RECIPES if f"| `{_name(path)}` |" not in text]
+    assert not [path for path in EVERY_RECIPE if f"| `{_name(path)}` |" not in text]

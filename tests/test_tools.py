@@ -223,10 +223,10 @@ def test_check_ground_truth() -> None:
 
 
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="the shared data are not beside the checkout")
-def test_the_xlam_sample_reads_and_its_ten_known_bad_rows_are_found() -> None:
+def test_the_xlam_sample_reads_and_its_nine_known_bad_rows_are_found() -> None:
     bad = 0
     rows = [json.loads(line) for line in (SAMPLES / "xlam.jsonl").read_text(encoding="utf-8").splitlines()]
     for row in rows:
         calls = [GoldCall(a["name"], a["arguments"]) for a in json.loads(row["answers"])]
         bad += bool(check_ground_truth(calls, normalise_tools(row["tools"], f"xlam:{row['id']}")))
-    assert (len(rows), bad) == (200, 10)
+    assert (len(rows), bad) == (200, 9)  # a tenth leaves out what its description gives a default for

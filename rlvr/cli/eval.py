@@ -96,15 +96,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 def load_examples(args: argparse.Namespace) -> Sequence[Example]:
-    """The examples of `--data` or `--suite`. Raises `DataError` for a missing file or a bad row."""
+    """The examples of `--data` (of a build, those held out) or `--suite`.
+
+    Raises `DataError` for a missing file or a bad row.
+    """
     from rlvr.errors import DataError
 
     if args.suite:
         from rlvr.data.sources.bfcl import load_suite
 
         return list(load_suite(args.suite_dir, SUITES[args.suite]))
+    from rlvr.data.mixture import read_parquet
     from rlvr.data.sources.jsonl import read_jsonl
 
+    if args.data.is_dir() or args.data.suffix == ".parquet":
+        return list(read_parquet(args.data, getattr(args, "data_split", "heldout")))
     if not args.data.is_file():
         raise DataError(str(args.data), "no such file. Build data with `rlvr data build`, or give another --data.")
     return list(read_jsonl(args.data))

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rlvr.data.generator import LANGUAGES, GeneratorOptions, generate
-from rlvr.data.sources.jsonl import read_jsonl
+from rlvr.data.rows import find_shards, read_shard
+from rlvr.data.sources.jsonl import example_from_row, read_jsonl
 from rlvr.data.vary import vary
 from rlvr.errors import DataError
 from rlvr.negatives import server_shuffle
@@ -22,15 +23,16 @@ from rlvr.types import CATEGORIES, Example
 class SourceOptions:
     """One source of a mixture.
 
-    `source: builtin` generates (`split`, `seed`, and the generator's own options); `source: jsonl` reads `path`.
-    `count` examples are taken (all, where it is left out), after `skip`; a file is shuffled with `seed` first unless
-    `shuffle: false`. `negatives` is the share, between 0 and 1, of a file's calling examples that become negatives by
-    server shuffle: their tools are swapped with another example's. `expects` overrides what a file says of its
-    no-call rows. `categories` keeps only the named ones. `vary` is the share of lists of tools that get other names,
-    other optional parameters, and other names and codes in their queries (`rlvr.data.vary`).
+    `source: builtin` generates (`split`, `seed`, and the generator's own options); `source: jsonl` reads `path`, and so
+    does `source: parquet`: a file, or what `rlvr data build` wrote (its `split`). `count` examples are taken (all,
+    where it is left out), after `skip`; a file is shuffled with `seed` first unless `shuffle: false`. `negatives` is
+    the share, between 0 and 1, of a file's calling examples that become negatives by server shuffle: their tools are
+    swapped with another example's. `expects` overrides what a file says of its no-call rows. `categories` keeps only
+    the named ones. `vary` is the share of lists of tools that get other names, other optional parameters, and other
+    names and codes in their queries (`rlvr.data.vary`).
     """
 
-    source: Literal["builtin", "jsonl"]
+    source: Literal["builtin", "jsonl", "parquet"]
     count: int | None = None
     skip: int = 0
     seed: int = 0
@@ -49,8 +51,8 @@ class SourceOptions:
     vary: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.source == "jsonl" and not self.path:
-            raise ValueError("source jsonl needs a path")
+        if self.source != "builtin" and not self.path:
+            raise ValueError(f"source {self.source} needs a path")
         if self.source == "builtin" and self.count is None:
             raise ValueError("source builtin makes examples without end: give a count")
         for name in ("negatives", "vary"):
@@ -95,13 +97,16 @@ class MixtureCounts:
     def of(cls, examples: Iterable[Example]) -> MixtureCounts:
         counts = cls()
         for example in examples:
-            counts.by_source[example.source] += 1
-            counts.by_category[example.category] += 1
-            counts.by_language[example.lang or "unknown"] += 1
-            kind = (example.meta.get("negative") or {}).get("kind")
-            if kind:
-                counts.by_negative[kind] += 1
+            counts.add(example)
         return counts
+
+    def add(self, example: Example) -> None:
+        self.by_source[example.source] += 1
+        self.by_category[example.category] += 1
+        self.by_language[example.lang or "unknown"] += 1
+        kind = (example.meta.get("negative") or {}).get("kind")
+        if kind:
+            self.by_negative[kind] += 1
 
 
 def load_mixture(options: DataOptions, root: Path | None = None) -> list[Example]:
@@ -129,7 +134,8 @@ def _load(source: SourceOptions, root: Path, tag: str) -> Iterator[Example]:
         yield from _builtin(source)
         return
     path = Path(str(source.path)).expanduser()
-    rows = list(read_jsonl(path if path.is_absolute() else root / path))
+    path = path if path.is_absolute() else root / path
+    rows = list(read_jsonl(path) if source.source == "jsonl" else read_parquet(path, source.split))
     if source.expects:
         rows = [replace(r, expects=source.expects) if not r.ground_truth else r for r in rows]
     if source.max_tools:
@@ -144,6 +150,15 @@ def _load(source: SourceOptions, root: Path, tag: str) -> Iterator[Example]:
     for turn in range(source.repeat):
         named = [replace(r, id=f"{r.id}~{turn}") for r in rows] if turn else rows
         yield from _with_negatives(named, source, turn)
+
+
+def read_parquet(path: Path, split: str) -> Iterator[Example]:
+    """The examples of a Parquet file, or of a split of a folder. Raises `DataError` at the first bad row."""
+    for shard in find_shards(path, split=split):
+        for row in read_shard(shard):
+            if isinstance(row, DataError):
+                raise row
+            yield example_from_row(row.value, row.where)
 
 
 def _builtin(source: SourceOptions) -> Iterator[Example]:

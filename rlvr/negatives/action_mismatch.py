@@ -5,9 +5,20 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from rlvr.negatives.base import negative
+import numpy as np
+
+from rlvr.negatives.base import Made, negative
+from rlvr.negatives.refusals import quoted
+from rlvr.negatives.shelf import Rows, Shelf, View
+from rlvr.negatives.space import cosine
 from rlvr.negatives.verification import why_answerable
+from rlvr.negatives.words import cannot_do, load_verbs, plain_name
 from rlvr.types import Example, Tool
+
+LEAST_LIKENESS = 0.2
+LEAST_SHARED_NOUNS = 1 / 3
+LEAST_SHARED_TERMS = 2
+_NEAREST, _MOST_TWINS = 64, 3
 
 
 def action_mismatch(parent: Example, siblings: Sequence[Tool], seed: int, count: int | None = None) -> Example | None:
@@ -23,3 +34,90 @@ def action_mismatch(parent: Example, siblings: Sequence[Tool], seed: int, count:
     wanted = ", ".join(sorted({c.name for c in parent.ground_truth}))
     reason = f"the query wants {wanted}; the tools are of the same domain and do something else"
     return negative(parent, chosen, kind="action_mismatch", seed=seed, reason=reason)
+
+
+def make(view: View, rng: random.Random) -> Made | str:
+    """Offer near twins of a needed tool whose verb cannot do what is asked, among others that cannot serve the query.
+
+    A near twin shares a third of the nouns of the two names and a further word, is like the needed tool by TF-IDF, and
+    its verb excludes the wanted one (`verbs.yaml`) while its description claims no such action. Every other tool
+    offered excludes it likewise, or has a risk below 1. The score is the nearest twin's cosine to the needed tool. A
+    string says why not.
+    """
+    twins = _twins(view)
+    if not twins:
+        return "no near twin with another verb"
+    chosen = twins[: rng.randint(1, _MOST_TWINS)]
+    names = {plain_name(t.name) for t, _ in chosen}
+    tools = [t for t, _ in chosen]
+    wanted = min(max(len(view.parent.tools), len(tools)), view.sizes.tools)
+    for tool in rng.sample(view.parent.tools, len(view.parent.tools)):
+        if len(tools) < wanted and plain_name(tool.name) not in names and _is_harmless(view, tool):
+            names.add(plain_name(tool.name))
+            tools.append(tool)
+    tools.extend(t for t, _ in view.safe_tools(rng, wanted - len(tools), [t.name for t in tools]))
+    rng.shuffle(tools)
+    near = chosen[0][0]
+    reason = f"the query wants {view.wanted}; {near.name} is about the same and does something else"
+    return Made(tuple(tools), reason, chosen[0][1], {"near": quoted([near])})
+
+
+def _twins(view: View) -> list[tuple[Tool, float]]:
+    """The near twins, nearest first: from the shelves, and from the parent's own list."""
+    found: dict[str, tuple[Tool, float]] = {}
+    for tool in view.parent.tools:
+        vector = view.verifier.described(tool).vector
+        likeness = max(cosine(vector, v) for v in view.probe.needed)
+        if _is_twin(view, tool, likeness):
+            found.setdefault(plain_name(tool.name), (tool, likeness))
+    for seen in view.looks:
+        rows = _other_verbs(view, seen.shelf)
+        rows = rows[seen.likeness[rows] >= LEAST_LIKENESS]
+        for row in rows[np.argsort(-seen.likeness[rows], kind="stable")][:_NEAREST]:
+            tool, likeness = seen.shelf.tools[row], float(seen.likeness[row])
+            if _is_twin(view, tool, likeness):
+                found.setdefault(plain_name(tool.name), (tool, likeness))
+    return sorted(found.values(), key=lambda pair: (-pair[1], pair[0].name))
+
+
+def _other_verbs(view: View, shelf: Shelf) -> Rows:
+    """The tools whose verb excludes that of a needed tool: few enough to look at one by one."""
+    verbs = load_verbs()
+    rows: list[Rows] = [np.zeros(0, np.int64)]
+    for needed in view.needed:
+        action = view.verifier.described(needed).action
+        rows.extend(shelf.by_kind[k] for k in verbs.excluded(action.kind) if k in shelf.by_kind)
+        rows.extend(shelf.by_verb[v] for v in sorted(verbs.opposites.get(action.verb or "", ())) if v in shelf.by_verb)
+    return np.concatenate(rows)
+
+
+def _is_twin(view: View, tool: Tool, likeness: float) -> bool:
+    known = view.verifier.described(tool)
+    if likeness < LEAST_LIKENESS or known.universal or known.plain in view.probe.names or known.action.verb is None:
+        return False
+    nouns = known.action.nouns
+    for needed in view.needed:
+        others = view.verifier.described(needed).action.nouns
+        shared = len(nouns & others) / max(1, len(nouns | others))
+        if shared >= LEAST_SHARED_NOUNS and _share_more(view, tool, needed):
+            return _excludes_all(view, tool)
+    return False
+
+
+def _share_more(view: View, tool: Tool, needed: Tool) -> bool:
+    """One noun in common may be a homonym: `reserveTable`, `getLeagueTable`."""
+    one, other = view.verifier.described(tool), view.verifier.described(needed)
+    verbs = load_verbs()
+    return sum(t in other.vector and t not in verbs.classes for t in one.vector) >= LEAST_SHARED_TERMS
+
+
+def _excludes_all(view: View, tool: Tool) -> bool:
+    action = view.verifier.described(tool).action
+    return all(cannot_do(tool, action, view.verifier.described(n).action) for n in view.needed)
+
+
+def _is_harmless(view: View, tool: Tool) -> bool:
+    known = view.verifier.described(tool)
+    if known.plain in view.probe.names or known.universal:
+        return False
+    return view.verifier.risk(view.probe, tool) < 1 or _excludes_all(view, tool)

@@ -3,36 +3,115 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-from rlvr.types import Example, Tool
+from rlvr.types import Example, GoldCall, Tool
 
-KINDS = ("domain_mismatch", "action_mismatch", "server_shuffle")
+KINDS = (
+    "domain_mismatch",
+    "action_mismatch",
+    "server_shuffle",
+    "partial_fulfilment",
+    "missing_permission",
+    "format_mismatch",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSet:
-    """Tools that are offered together: those of one domain, of one server, or of one example."""
+    """Tools that are offered together: those of one domain, of one server, or of one example.
+
+    `name` is the server's, and `same` names servers that are known to offer the same tools.
+    """
 
     domain: str
     tools: tuple[Tool, ...]
+    name: str = ""
+    same: tuple[str, ...] = ()
 
 
-def negative(parent: Example, tools: Sequence[Tool], *, kind: str, seed: int, reason: str) -> Example:
+class ServerLike(Protocol):
+    """A server with its tools, as `rlvr.data.sources.mcp` reads them."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def tools(self) -> tuple[Tool, ...]: ...
+    @property
+    def same_toolset(self) -> tuple[str, ...]: ...
+
+
+def tool_set(given: ToolSet | ServerLike) -> ToolSet:
+    """A server as a `ToolSet`: its label is the domain; examples may name it by its `id`, where it has one."""
+    if isinstance(given, ToolSet):
+        return given
+    identifier = getattr(given, "id", "")
+    same = (*given.same_toolset, identifier) if isinstance(identifier, str) and identifier else given.same_toolset
+    return ToolSet(given.label or "", tuple(given.tools), given.name, tuple(same))
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a kind makes of a parent: the prompt that cannot be served, why, and what a refusal should name.
+
+    `score` is the verification's figure, which each kind explains. `slots` fill the words of the refusal. `messages`
+    stands where the dialogue changes too. `lifted_…` are the twin's: the same prompt without the obstacle; by
+    default the needed tools are put among the negative's, and the calls are the parent's.
+    """
+
+    tools: tuple[Tool, ...]
+    reason: str
+    score: float
+    slots: Mapping[str, str] = field(default_factory=dict)
+    messages: tuple[Mapping[str, Any], ...] | None = None
+    asked: tuple[Mapping[str, Any], ...] | None = None
+    lifted_tools: tuple[Tool, ...] | None = None
+    lifted_messages: tuple[Mapping[str, Any], ...] | None = None
+    lifted_calls: tuple[GoldCall, ...] | None = None
+
+
+def negative(
+    parent: Example,
+    tools: Sequence[Tool],
+    *,
+    kind: str,
+    seed: int,
+    reason: str,
+    score: float | None = None,
+    asked: Sequence[Mapping[str, Any]] | None = None,
+    messages: tuple[Mapping[str, Any], ...] | None = None,
+) -> Example:
     """`parent`'s dialogue beside other tools: the ground truth becomes empty, and a refusal is expected.
 
-    The provenance stands in `meta`: kind, parent's id, seed, reason, and the calls that the parent's query asked for.
+    The provenance stands in `meta`: kind, parent's id, seed, reason, the calls that the parent's query asked for, and
+    the score of the verification where there is one.
     """
-    asked = [call.to_json() for call in parent.ground_truth]
-    provenance = {"kind": kind, "parent": parent.id, "seed": seed, "reason": reason, "asked": asked}
+    wanted = [call.to_json() for call in parent.ground_truth] if asked is None else [dict(call) for call in asked]
+    provenance: dict[str, Any] = {"kind": kind, "parent": parent.id, "seed": seed, "reason": reason, "asked": wanted}
+    if score is not None:
+        provenance["score"] = score
     meta = {**parent.meta, "negative": provenance}
     return dataclasses.replace(
         parent,
         id=f"{parent.id}/{kind}",
         category="irrelevance",
+        messages=parent.messages if messages is None else messages,
         tools=tuple(tools),
         ground_truth=(),
         expects="refuse",
         meta=meta,
     )
+
+
+def was_called(parent: Example, names: set[str]) -> bool:
+    """Whether one of the tools `names` was called in the dialogue so far."""
+    for message in parent.messages:
+        for entry in message.get("tool_calls") or ():
+            body = entry.get("function", entry) if isinstance(entry, Mapping) else {}
+            if isinstance(body, Mapping) and body.get("name") in names:
+                return True
+    return False

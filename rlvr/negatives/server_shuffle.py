@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from rlvr.negatives.base import negative
+from rlvr.negatives.base import Made, negative
+from rlvr.negatives.shelf import View
 from rlvr.negatives.verification import why_answerable
 from rlvr.types import Example
 
@@ -25,3 +26,19 @@ def server_shuffle(parents: Sequence[Example], seed: int, donors: Sequence[Examp
                 out.append(negative(parent, donor.tools, kind="server_shuffle", seed=seed, reason=reason))
                 break
     return out
+
+
+def make(view: View, rng: random.Random) -> Made | str:
+    """Offer the tools of another server, or of another example; a string says why there are none.
+
+    Servers that share the parent's tools or its label are passed over, and so is a list with one near tool (a risk of
+    1, `verifier`); of the others those tools are offered that are far. The score is their greatest closeness.
+    """
+    found = view.safe_sets()
+    if not len(found):
+        return "no other server's tools are far enough from the query"
+    chosen = found.draw(rng)
+    score = max(view.verifier.closeness(view.probe, t) for t in chosen.tools)
+    whose = f"the server {chosen.name}" if chosen.name else "another example"
+    reason = f"the query wants {view.wanted}; the tools are those of {whose}, and none comes near it"
+    return Made(chosen.tools, reason, score)

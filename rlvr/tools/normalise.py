@@ -9,6 +9,7 @@ from typing import Any
 
 from rlvr.errors import DataError
 from rlvr.tools.clean import clean_schema
+from rlvr.tools.prose import default_in
 from rlvr.tools.type_names import is_optional
 from rlvr.tools.validation import check_references
 from rlvr.types import Tool
@@ -20,8 +21,9 @@ def normalise_tool(obj: Any, where: str = "") -> Tool:
     """Read one tool description.
 
     Understood are OpenAI's `{"type": "function", "function": {…}}`, the bare `{name, description, parameters}`, MCP's
-    `{name, inputSchema}`, xLAM's `parameters` that map each name to `{type: "str, optional", description, default}`,
-    and the type words of ToolACE and BFCL (`dict`, `float`, `tuple`, `any`, `"required": null`).
+    `{name, inputSchema}`, xLAM's `parameters` that map each name to `{type: "str, optional", description, default}`
+    (where that has no default, the words "default is 5" tell it), and the type words of ToolACE and BFCL (`dict`,
+    `float`, `tuple`, `any`, `"required": null`).
     Raises `DataError` where there is no name or the schema cannot be used: it refers to something outside itself, or
     does not follow JSON Schema (draft 2020-12).
 
@@ -115,9 +117,13 @@ def _from_flat(raw: Mapping[str, Any], at: str) -> dict[str, Any]:
         kind = spec.get("type")
         default = spec.get("default")
         optional = isinstance(kind, str) and is_optional(kind)
+        if "default" not in spec:
+            told, default = default_in(f"{kind if isinstance(kind, str) else ''}\n{spec.get('description') or ''}")
+            optional = optional or told
         rest = {k: v for k, v in spec.items() if k not in ("default", "required")}
         schema = clean_schema(rest, f"{at}: parameter {name!r}")
-        if not optional and (default is None or default == "") and spec.get("required") is not False:
+        needed = not optional and (default is None or default == "") and spec.get("required") is not False
+        if needed or spec.get("required") is True:
             required.append(name)
         elif default is not None:
             default = _default_for(default, schema)

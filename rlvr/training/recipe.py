@@ -17,7 +17,7 @@ from rlvr.errors import ConfigError, UsageError, did_you_mean
 from rlvr.parsers import get_parser
 from rlvr.resources import find, names
 from rlvr.rewards import load_composition
-from rlvr.strict import build, parse_scalar, read_yaml
+from rlvr.strict import build, override, read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,11 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> tuple[Recipe
     """
     path = recipe_path(name)
     mapping = read_yaml(path)
+    if mapping.get("kind") == "data":
+        raise ConfigError([f"{path}: this recipe builds data: `rlvr data build {name} --out FOLDER`."])
     problems: list[str] = []
-    for override in overrides:
-        _set(mapping, override, problems)
+    for text in overrides:
+        override(mapping, text, problems)
     recipe = build(Recipe, mapping, where=str(path), problems=problems)
     if recipe is not None:
         problems += _check_names(recipe, str(path))
@@ -99,33 +101,6 @@ def recipe_path(name: str | Path) -> Path:
     raise ConfigError(
         [f"{name}: no such recipe file, and no shipped recipe of that name.{did_you_mean(str(name), names('recipes'))}"]
     )
-
-
-def _set(mapping: dict[str, Any], override: str, problems: list[str]) -> None:
-    key, equals, value = override.partition("=")
-    if not equals or not key.strip():
-        problems.append(f"--set {override}: expected key=value, as in --set trl.learning_rate=1e-5.")
-        return
-    *outer, last = key.strip().split(".")
-    place: Any = mapping
-    for part in outer:
-        place = _step_into(place, part)
-        if place is None:
-            problems.append(f"--set {override}: {part} holds no keys of its own.")
-            return
-    if isinstance(place, list) and last.isdigit() and int(last) < len(place):
-        place[int(last)] = parse_scalar(value)
-    elif isinstance(place, dict):
-        place[last] = parse_scalar(value)
-    else:
-        problems.append(f"--set {override}: no place named {last}.")
-
-
-def _step_into(place: Any, part: str) -> Any:
-    if isinstance(place, list):
-        return place[int(part)] if part.isdigit() and int(part) < len(place) else None
-    inner = place.setdefault(part, {}) if isinstance(place, dict) else None
-    return inner if isinstance(inner, (dict, list)) else None
 
 
 def _check_names(recipe: Recipe, where: str) -> list[str]:

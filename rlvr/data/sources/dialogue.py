@@ -1,0 +1,252 @@
+"""A dialogue with tools → examples: every turn of the assistant, with what was said before it, is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from rlvr.data.answers import AnswerError, NoCallError
+from rlvr.data.coercion import coerce
+from rlvr.data.rows import Row
+from rlvr.data.sources.jsonl import derive_category
+from rlvr.data.sources.offered import same_names
+from rlvr.data.sources.rejects import NotUnderstood, Reject, Unused
+from rlvr.data.sources.writable import why_not_written
+from rlvr.parsers.base import too_deep
+from rlvr.rewards.words import classify_words, detect_language, has_words
+from rlvr.tools import check_ground_truth
+from rlvr.types import Example, GoldCall, Tool, ToolCall
+
+MAX_MESSAGES = 1_000
+"""Each turn's example holds all that was said before it, so that a dialogue without end would fill the memory."""
+
+_MAX_REASON = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message. `calls` and `target` are the assistant's: whether it is to be learned.
+
+    `fault` says why its calls could not be read, or are none: neither the turn nor what follows it becomes an example.
+    `changes` are repairs that the source made in it (a name restored). `wordless`: the source says that nothing is to
+    be called, and gives no words for it.
+    """
+
+    role: str
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    target: bool = True
+    name: str = ""
+    fault: AnswerError | None = None
+    changes: tuple[str, ...] = ()
+    wordless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """A row taken apart. `id` is the row's own, if it has one; `expects` overrides what is found for turns in words;
+    without `calls_allowed`, a turn that calls is wrong."""
+
+    turns: tuple[Turn, ...]
+    tools: tuple[Tool, ...]
+    id: str = ""
+    lang: str | None = None
+    expects: str | None = None
+    calls_allowed: bool = True
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+def to_examples(dialogue: Dialogue, row: Row, source: str, license_: str) -> list[Example | Reject]:
+    """The examples of a dialogue, in order, with a `Reject` in the place of a turn that cannot be learned from.
+
+    The ids are "source-id", with "-t" and the number of the assistant's turn where there are several. What a call
+    becomes by coercion also stands in the history of the turns after it. Raises `Unused` where there are no tools, or
+    nobody answers, `NotUnderstood` where the text could not be written down.
+    """
+    turns = list(_merged(dialogue.turns))
+    _check(dialogue, turns, row)
+    base = f"{source}-{dialogue.id or row.key}"
+    offered = {t.name: t for t in dialogue.tools}
+    shared = same_names(dialogue.tools)
+    if shared:
+        reason = f"{len(shared)} names stand for two different tools: {', '.join(shared)}"[:_MAX_REASON]
+        return [Reject(source, base, row.where, "invalid", "tools_share_a_name", reason)]
+    answers = _answers(turns)
+    if not any(turns[i].target for i in answers):
+        raise Unused(row.where, "no_answer", "no turn of the assistant follows a user's")
+    meta = _shared_meta(dialogue, turns, row, license_)
+    out: list[Example | Reject] = []
+    messages: list[Mapping[str, Any]] = []
+    for i, found in enumerate(turns):
+        turn = _coerced(found, offered)
+        number = answers.get(i)
+        if number is not None:
+            name, here = (f"{base}-t{number}", {**meta, "turn": number}) if len(answers) > 1 else (base, {**meta})
+            if turn.fault:
+                out.append(_broken(source, name, row, turn.fault, len(answers) - number - 1))
+                return out
+            if turn.target:
+                made = _example(dialogue, turn, tuple(messages), here, name, source)
+                out.append(made if isinstance(made, Example) else Reject(source, name, row.where, "invalid", *made))
+        messages.append(message_of(turn))
+    return out
+
+
+def message_of(turn: Turn) -> dict[str, Any]:
+    """A turn in the form that chat templates read."""
+    out: dict[str, Any] = {"role": turn.role, "content": turn.text}
+    if turn.calls:
+        out["tool_calls"] = [{"type": "function", "function": c.to_json()} for c in turn.calls]
+    if turn.name:
+        out["name"] = turn.name
+    return out
+
+
+def _merged(turns: Sequence[Turn]) -> Iterator[Turn]:
+    """Turns of the assistant that follow one another are one: some sources split text and calls."""
+    waiting: Turn | None = None
+    for turn in turns:
+        if turn.role == "assistant" and waiting is not None:
+            text = "\n\n".join(t for t in (waiting.text, turn.text) if t)
+            waiting = Turn(
+                "assistant",
+                text,
+                waiting.calls + turn.calls,
+                waiting.target and turn.target,
+                fault=waiting.fault or turn.fault,
+                changes=waiting.changes + turn.changes,
+                wordless=waiting.wordless and turn.wordless,
+            )
+            continue
+        if waiting is not None:
+            yield waiting
+        waiting = turn if turn.role == "assistant" else None
+        if waiting is None:
+            yield turn
+    if waiting is not None:
+        yield waiting
+
+
+def _answers(turns: Sequence[Turn]) -> dict[int, int]:
+    """The places of the assistant's turns that answer a user or a result, each with its number among them."""
+    out: dict[int, int] = {}
+    asked = False
+    for place, turn in enumerate(turns):
+        asked = asked or turn.role == "user"
+        if turn.role == "assistant" and asked and turns[place - 1].role in ("user", "tool"):
+            out[place] = len(out)
+    return out
+
+
+def _check(dialogue: Dialogue, turns: Sequence[Turn], row: Row) -> None:
+    if len(turns) > MAX_MESSAGES:
+        raise Unused(row.where, "too_long", f"a dialogue of {len(turns)} messages; at most {MAX_MESSAGES} are read")
+    if not dialogue.tools:
+        raise Unused(row.where, "no_tools", "no tools are offered")
+    if not any(t.role == "user" for t in turns):
+        raise Unused(row.where, "no_user", "nobody asks anything")
+    words = [[t.text, t.name, *((c.name, c.arguments) for c in t.calls)] for t in turns]
+    odd = why_not_written([words, dialogue.id, dialogue.meta])
+    if odd is not None:
+        raise NotUnderstood(row.where, "not_writable", f"{odd}: no file of examples could hold it")
+
+
+def _shared_meta(dialogue: Dialogue, turns: Sequence[Turn], row: Row, license_: str) -> dict[str, Any]:
+    said = " ".join(t.text for t in turns if t.role == "user")
+    lang = dialogue.lang or detect_language(said)
+    meta: dict[str, Any] = {"lang": lang} if lang else {}
+    provenance = {"location": row.location, "row": row.key}
+    return {**meta, **dialogue.meta, "license": dialogue.meta.get("license", license_), "provenance": provenance}
+
+
+def _coerced(turn: Turn, offered: Mapping[str, Tool]) -> Turn:
+    """A turn with its arguments as the schemas want them, the changes noted."""
+    calls: list[ToolCall] = []
+    changes = list(turn.changes)
+    for index, call in enumerate(turn.calls):
+        tool = offered.get(call.name)
+        if tool is not None:
+            arguments, made = coerce(tool, call.arguments)
+            at = f"[{index}]" if len(turn.calls) > 1 else ""
+            changes += [f"arguments{at}.{change}" for change in made]
+            call = ToolCall(call.name, arguments)
+        calls.append(call)
+    return replace(turn, calls=tuple(calls), changes=tuple(changes)) if calls else turn
+
+
+def _example(
+    dialogue: Dialogue,
+    turn: Turn,
+    messages: tuple[Mapping[str, Any], ...],
+    meta: dict[str, Any],
+    name: str,
+    source: str,
+) -> Example | tuple[str, str]:
+    """The example of one turn, or the code and reason for which it is none."""
+    gold = tuple(GoldCall(c.name, c.arguments) for c in turn.calls)
+    if gold and not dialogue.calls_allowed:
+        return "call_in_no_call_row", f"the row is one where nothing is to be called, and {gold[0].name} is called"
+    problem = why_invalid(gold, dialogue.tools)
+    if problem is not None:
+        return problem
+    if not gold and not turn.wordless and not has_words(turn.text):
+        return "empty_answer", "the assistant neither calls nor says anything"
+    if turn.changes:
+        meta["coercions"] = list(turn.changes)
+    expects = "any"
+    if not gold:
+        expects = dialogue.expects or "any"
+        if turn.text:
+            meta["reference_reply"] = turn.text
+            expects = dialogue.expects or expected_words(turn.text, messages, meta.get("lang"))
+    category = derive_category(messages, len(dialogue.tools), gold)
+    return Example(name, source, category, messages, dialogue.tools, gold, expects, meta)
+
+
+def why_invalid(gold: Sequence[GoldCall], tools: Sequence[Tool]) -> tuple[str, str] | None:
+    """Code and reason for which a ground truth cannot be scored; `None` where it can."""
+    offered = {t.name: t for t in tools}
+    for call in gold:
+        if call.name not in offered:
+            names = ", ".join(offered)
+            return "tool_not_offered", f"{call.name!r} is called and not offered (offered: {names})"[:_MAX_REASON]
+        if too_deep(call.canonical()):
+            return "too_deep", f"the arguments of {call.name} are nested too deeply"
+    problems = check_ground_truth(gold, offered)
+    if not problems:
+        return None
+    return _code_of(problems[0]), "; ".join(problems)[:_MAX_REASON]
+
+
+def expected_words(reply: str, messages: Sequence[Mapping[str, Any]], lang: str | None) -> str:
+    """What kind of words the source's own reply is; `any` where that is not plain.
+
+    After a result the assistant answers; where it seems to ask, it may as well offer more help, and that is not plain.
+    To a user it may refuse or ask for what is missing, where its words do so; thanks and small talk are neither.
+    """
+    kind = classify_words(reply, lang).kind
+    if messages[-1]["role"] == "tool":
+        return "any" if kind == "clarify" else "answer"
+    return kind if kind in ("refuse", "clarify") else "any"
+
+
+def _code_of(problem: str) -> str:
+    """What a problem is, for counting."""
+    if problem.endswith(": missing"):
+        return "missing_argument"
+    for mark, code in (
+        ("not in the schema", "unknown_argument"),
+        ("is not one of", "not_in_enum"),
+        ("is not of type", "wrong_type"),
+    ):
+        if mark in problem:
+            return code
+    return "breaks_schema"
+
+
+def _broken(source: str, name: str, row: Row, fault: AnswerError, following: int) -> Reject:
+    after = f"; the {following} turns after it stand on it" if following > 1 else ""
+    after = "; the turn after it stands on it" if following == 1 else after
+    kind: Literal["invalid", "not_understood"] = "invalid" if isinstance(fault, NoCallError) else "not_understood"
+    return Reject(source, name, row.where, kind, fault.code, f"{fault}{after}"[:_MAX_REASON])

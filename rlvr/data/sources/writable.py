@@ -1,0 +1,52 @@
+"""Whether a value can be written as JSON in UTF-8 and read back as it was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from rlvr.parsers.strict_json import MAX_DEPTH, MAX_DIGITS
+
+_LARGEST = 10**MAX_DIGITS
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def why_not_written(value: Any) -> str | None:
+    """What in a value no file could hold: half a surrogate pair, NaN, bytes, nesting without end; `None` if nothing.
+
+    >>> why_not_written({"a": [1, "é"]}), why_not_written([float("nan")])
+    (None, 'nan is no JSON number')
+    """
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is str:
+                if not item.isascii() and not _encodable(item):
+                    return "its text holds half a surrogate pair"
+            elif kind is float:
+                if not math.isfinite(item):
+                    return f"{item} is no JSON number"
+            elif kind is int:
+                if not -_LARGEST < item < _LARGEST:
+                    return f"an integer has more than {MAX_DIGITS} digits"
+            elif kind is dict or isinstance(item, Mapping):
+                below += item.keys()
+                below += item.values()
+            elif kind is list or kind is tuple:
+                below += item
+            elif item is not None and kind is not bool:
+                return f"{kind.__name__} is no JSON"
+        if not below:
+            return None
+        level = below
+    return f"it is nested more than {MAX_DEPTH} deep"

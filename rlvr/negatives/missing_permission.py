@@ -1,0 +1,83 @@
+"""Missing permission: the needed tool is offered, and the prompt says that it must not be called."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from rlvr.negatives.base import Made, was_called
+from rlvr.negatives.refusals import fill, language_of, load_obstacles, quoted
+from rlvr.negatives.shelf import View
+from rlvr.tools import check_ground_truth
+from rlvr.types import Tool
+
+_WRITING = ("create", "update", "delete", "send")
+
+
+def make(view: View, rng: random.Random) -> Made | str:
+    """Put a note into the prompt that forbids the needed tools; a string says why that cannot be.
+
+    Verified: every tool that the query needs is offered and forbidden, by name, by a list that it is not on, by a role
+    that its description asks for, or, where it changes something, by a session that only reads; its calls would be
+    valid; and no other tool on offer might serve (risk below 1, else it is left out). A dialogue in which a needed tool
+    was called already is not used. The score is the greatest risk of the other tools offered. The twin's note is the
+    same with the permission given.
+    """
+    parent, needed = view.parent, view.needed
+    if was_called(parent, {t.name for t in needed}):
+        return "a needed tool was called earlier in the dialogue"
+    if check_ground_truth(parent.ground_truth, parent.tools):
+        return "the ground truth breaks its own schema"
+    risks = [(t, view.verifier.risk(view.probe, t)) for t in parent.tools if t not in needed]
+    others = [t for t, risk in risks if risk < 1]
+    kinds = [k for k, o in load_obstacles()["permission"].items() if _fits(o.get("needs"), view, others)]
+    obstacle = load_obstacles()["permission"][rng.choice(kinds)]
+    low_role = rng.choice(obstacle.get("roles") or [["", ""]])
+    slots = _slots(list(needed), others, rng, role=str(low_role[0]), low=str(low_role[1]))
+    lang = language_of(parent)
+    place = rng.randrange(len(obstacle["note"][lang]))
+    note, lifted = (fill(str(obstacle[key][lang][place]), slots) for key in ("note", "lifted"))
+    describe = fill(str(obstacle.get("describe", "")), slots)
+    tools = tuple(_told(t, describe) if t in needed else t for t in parent.tools if t in needed or t in others)
+    return Made(
+        tools,
+        f"offered, and not to be called: {view.wanted} ({note})",
+        max((risk for _, risk in risks if risk < 1), default=0.0),
+        {"missing": fill(str(obstacle["missing"][lang]), slots), "tool": slots["tool"]},
+        messages=with_note(parent.messages, note),
+        lifted_tools=tools,
+        lifted_messages=with_note(parent.messages, lifted),
+    )
+
+
+def _fits(needs: str | None, view: View, others: list[Tool]) -> bool:
+    if needs == "others":
+        return bool(others)
+    if needs == "write":
+        return all(view.verifier.described(t).action.kind in _WRITING for t in view.needed)
+    return True
+
+
+def _slots(needed: list[Tool], others: list[Tool], rng: random.Random, role: str, low: str) -> dict[str, str]:
+    both = [*others, *needed]
+    rng.shuffle(both)
+    return {
+        "tool": quoted(needed),
+        "others": quoted(others),
+        "both": quoted(both),
+        "role": f"`{role}`",
+        "low": f"`{low}`",
+    }
+
+
+def _told(tool: Tool, more: str) -> Tool:
+    return Tool(tool.name, (tool.description.rstrip() + more).strip(), tool.parameters) if more else tool
+
+
+def with_note(messages: tuple[Mapping[str, Any], ...], note: str) -> tuple[Mapping[str, Any], ...]:
+    """A note behind the system message, or as one of its own where there is none that is plain text."""
+    first = messages[0]
+    if first.get("role") in ("system", "developer") and isinstance(first.get("content"), str):
+        return ({**first, "content": f"{first['content'].rstrip()}\n\n{note}".strip()}, *messages[1:])
+    return ({"role": "system", "content": note}, *messages)
