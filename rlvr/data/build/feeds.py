@@ -1,0 +1,155 @@
+"""Where a build's rows come from: the sources of a recipe, opened at a place where a stopped build goes on."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeAlias
+
+from rlvr.data.build.recipe import DataRecipe, SourceChoice
+from rlvr.data.generator import GeneratorOptions, generate
+from rlvr.data.rows import Row, Shard, count_rows, find_shards, read_shard
+from rlvr.data.sources import get_source
+from rlvr.data.sources.base import Reject, chosen
+from rlvr.data.sources.reading import check_fields
+from rlvr.data.sources.rejects import NotUnderstood, Unused
+from rlvr.errors import DataError, UsageError
+from rlvr.types import Example
+
+BUILTIN = "builtin"
+Raw: TypeAlias = Row | DataError | Example
+Place: TypeAlias = tuple[int, int]  # (shard, row in it)
+_OWN_OPTIONS = ("split", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some rows in order, as one piece of work, and where the next one begins."""
+
+    source: int
+    rows: tuple[Raw, ...]
+    end: Place
+
+
+def source_problems(recipe: DataRecipe) -> list[str]:
+    """What is wrong with the sources of a recipe, without opening them."""
+    problems = []
+    for i, choice in enumerate(recipe.sources):
+        where = f"sources[{i}]"
+        if choice.source == BUILTIN:
+            try:
+                _generator(choice)
+            except (ValueError, TypeError) as error:
+                problems.append(f"{where}.options: {error}")
+            continue
+        try:
+            source = get_source(choice.source)
+        except UsageError as error:
+            problems.append(f"{where}.source: {error}")
+            continue
+        if source.evaluation_only:
+            problems.append(f"{where}.source: {choice.source} is for evaluation only: nothing of it is trained on.")
+            continue
+        if choice.location is None and source.hub_id is None:
+            problems.append(f"{where}.location: missing; {choice.source} has no place of its own on the hub.")
+        if choice.subset is not None and source.subset_field is None:
+            problems.append(f"{where}.subset: {choice.source} has no subsets.")
+    return problems
+
+
+def open_shards(choice: SourceChoice) -> list[Shard]:
+    """The parts of a source, in order; none for the generator. Raises what reading them raises."""
+    if choice.source == BUILTIN:
+        return []
+    source = get_source(choice.source)
+    config = choice.config if choice.config or choice.location else source.hub_config
+    location = choice.location or str(source.hub_id)
+    shards = find_shards(location, config=config, split=choice.split, revision=choice.revision)
+    if not shards[0].hub or choice.revision is not None:
+        return shards
+    newest = _newest_revision(location)
+    return [replace(shard, revision=newest) for shard in shards]
+
+
+def _newest_revision(hub_id: str) -> str | None:
+    """The commit of a data set that is read, so that a build is of one state of it; `None` where the hub does not say
+    (offline, what is in the cache is read)."""
+    from huggingface_hub import HfApi
+
+    try:
+        sha = HfApi().dataset_info(hub_id, timeout=20).sha
+    except Exception:  # the hub's errors have no common parent
+        return None
+    return str(sha) if sha else None
+
+
+def rows_hint(choice: SourceChoice, shards: Sequence[Shard]) -> int | None:
+    """About how many rows will be read, for the estimate of the time that is left."""
+    return choice.count if choice.source == BUILTIN else count_rows(list(shards))
+
+
+def chunks(index: int, choice: SourceChoice, shards: Sequence[Shard], start: Place, size: int) -> Iterator[Chunk]:
+    """The rows of source `index` from `start` on, `size` at a time. No chunk spans two shards."""
+    if choice.source == BUILTIN:
+        split, seed, options = _generator(choice)
+        made = itertools.islice(generate(split, 2**62, seed, options), start[1], None)
+        yield from _cut(index, made, (0, start[1]), size)
+        return
+    for number in range(start[0], len(shards)):
+        first = start[1] if number == start[0] else 0
+        rows = read_shard(shards[number], first)
+        yield from _cut(index, _checked(rows, choice) if not first else rows, (number, first), size)
+
+
+def understood(choice: SourceChoice, raw: Raw) -> tuple[list[Example], list[Reject]] | None:
+    """One row as examples, and what was rejected of it; `None` for a row of another subset. A pure function."""
+    if isinstance(raw, Example):
+        return [replace(raw, meta={"license": get_source(BUILTIN).license, **raw.meta})], []
+    if isinstance(raw, DataError):
+        return [], [Reject(choice.source, "", raw.where, "not_understood", "not_a_row", raw.what)]
+    source = get_source(choice.source)
+    if choice.subset is not None and raw.value.get(str(source.subset_field)) != choice.subset:
+        return None
+    try:
+        found = chosen(source.examples(raw), choice.turns)
+    except NotUnderstood as error:
+        return [], [Reject(choice.source, raw.key, error.where, "not_understood", error.code, error.what)]
+    except Unused as error:
+        return [], [Reject(choice.source, raw.key, error.where, "unused", error.code, error.what)]
+    except DataError as error:
+        return [], [Reject(choice.source, raw.key, error.where or raw.where, "invalid", "not_scorable", error.what)]
+    examples = [e for e in found if isinstance(e, Example)]
+    if choice.expects:
+        examples = [e if e.ground_truth else replace(e, expects=choice.expects) for e in examples]
+    return examples, [r for r in found if isinstance(r, Reject)]
+
+
+def _checked(rows: Iterator[Row | DataError], choice: SourceChoice) -> Iterator[Row | DataError]:
+    """The rows of a shard from its beginning. Raises `DataError` where the first is plainly of another source."""
+    for number, row in enumerate(rows):
+        if number == 0 and isinstance(row, Row):
+            check_fields(get_source(choice.source), row)
+        yield row
+
+
+def _cut(index: int, rows: Iterator[Any], place: Place, size: int) -> Iterator[Chunk]:
+    shard, number = place
+    while taken := tuple(itertools.islice(rows, size)):
+        number += len(taken)
+        yield Chunk(index, taken, (shard, number))
+
+
+def _generator(choice: SourceChoice) -> tuple[str, int, GeneratorOptions]:
+    """The generator's split, seed and options. Raises `ValueError` on what it does not know."""
+    given: Mapping[str, Any] = choice.options
+    known = {f.name for f in fields(GeneratorOptions)}
+    unknown = sorted(set(given) - known - set(_OWN_OPTIONS))
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} unknown, expected some of {', '.join(sorted({*known, *_OWN_OPTIONS}))}")
+    split, seed = given.get("split", choice.split), given.get("seed", 0)
+    if choice.location is not None:
+        raise ValueError("location: the generator has none; give its seed as options: {seed: 7}")
+    if split not in ("train", "heldout") or not isinstance(seed, int):
+        raise ValueError(f"got split {split!r} and seed {seed!r}, expected train or heldout, and an integer")
+    return split, seed, GeneratorOptions(**{k: v for k, v in given.items() if k in known})

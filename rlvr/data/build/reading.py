@@ -1,0 +1,199 @@
+"""The first step of a build: every source, read from its beginning to its end or until there is enough of it.
+
+Rows go to the workers in chunks and come back in their order; what depends on the order (duplicates, counts) is done
+here. The kept rows lie in files, each of which says at what place of its source the next one begins: a stopped build
+goes on there, with the fingerprints of the rows that it kept, and writes the same files.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlvr.data.build.feeds import BUILTIN, Place, chunks, open_shards, rows_hint
+from rlvr.data.build.progress import Counter, Say
+from rlvr.data.build.recipe import DataRecipe
+from rlvr.data.build.screens import duplicate_filter
+from rlvr.data.build.steps import Done, Tally, run_steps
+from rlvr.data.build.store import Writer, is_whole, read_notes
+from rlvr.data.build.workers import Workers
+from rlvr.data.filters import RememberingFilter
+from rlvr.data.rows import Shard
+from rlvr.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is done at once. Smaller numbers cost time and save memory, and lose less work in a kill."""
+
+    chunk_rows: int = 64
+    file_rows: int = 10_000
+    file_bytes: int = 1 << 28
+    parents: int = 20_000
+
+
+@dataclass(slots=True)
+class Read:
+    """What one source gave: its files in order, and the counts."""
+
+    files: list[Path] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+
+
+def read_sources(
+    recipe: DataRecipe, folder: Path, workers: Workers, sizes: Sizes, say: Say | None, shards: Sequence[Sequence[Shard]]
+) -> list[Read]:
+    """Read every source of a recipe into `folder/NN/…`; what is there already is kept and gone on from.
+
+    Raises `DataError` where a source gives nothing, or what reading it raises.
+    """
+    duplicates = duplicate_filter(recipe.filters, folder / "duplicates.keys")
+    try:
+        if duplicates is not None:
+            duplicates.restore(_remembered(folder, len(recipe.sources)))
+        return [
+            _read_one(_Source(recipe, i, folder / f"{i:02d}", sizes, shards[i]), duplicates, workers, say)
+            for i in range(len(recipe.sources))
+        ]
+    finally:
+        if duplicates is not None:
+            duplicates.close()
+
+
+def _read_one(source: _Source, duplicates: RememberingFilter | None, workers: Workers, say: Say | None) -> Read:
+    source.resume()
+    source.read(duplicates, workers, say)
+    if not source.kept:
+        where = f"sources[{source.index}] ({source.choice.source})"
+        raise DataError(where, f"gives no example: {_why_nothing(source.tally)}")
+    return Read(source.files, source.tally)
+
+
+class _Source:
+    """One source on its way into files."""
+
+    def __init__(self, recipe: DataRecipe, index: int, folder: Path, sizes: Sizes, shards: Sequence[Shard]) -> None:
+        self.choice = recipe.sources[index]
+        self.index = index
+        self.folder = folder
+        self.sizes = sizes
+        self.shards = shards
+        self.enough = recipe.wanted(index) if self.choice.take == "first" else None
+        self.files: list[Path] = []
+        self.tally = Tally()
+        self.place: Place = (0, 0)
+        self.finished = False
+
+    @property
+    def kept(self) -> int:
+        return self.tally.kept
+
+    def resume(self) -> None:
+        """Take over the files that an earlier process finished."""
+        while not self.finished and is_whole(path := self._path()):
+            notes = read_notes(path)
+            self.tally.add(Tally.from_json(notes["tally"]))
+            self.place = (notes["place"][0], notes["place"][1])
+            self.finished = notes["finished"]
+            self.files.append(path)
+
+    def read(self, duplicates: RememberingFilter | None, workers: Workers, say: Say | None) -> None:
+        if self.finished:
+            return
+        total = self.enough if self.choice.source == BUILTIN else rows_hint(self.choice, self.shards)
+        counter = Counter(f"read {self.choice.source}", "rows", total, say, done=self.tally.rows)
+        found = chunks(self.index, self.choice, self.shards, self.place, self.sizes.chunk_rows)
+        done = workers.map(run_steps, found)
+        while not self.finished:
+            self._one_file(done, duplicates, counter)
+
+    def _one_file(self, done: Iterator[Done], duplicates: RememberingFilter | None, counter: Counter) -> None:
+        """Fill one file. It ends at the end of a chunk, so that where it ends depends on the rows alone."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = _Part(self._path())
+        try:
+            for chunk in done:
+                self._add(chunk, part, duplicates)
+                self.place = chunk.end
+                counter.add(chunk.tally.rows, f"{self.kept + part.tally.kept:,} kept")
+                self.finished = self.enough is not None and self.kept + part.tally.kept >= self.enough
+                if self.finished or part.full(self.sizes):
+                    break
+            else:
+                self.finished = True
+            part.close(self.place, self.finished, duplicates)
+        except BaseException:
+            part.writer.abandon()
+            raise
+        self.tally.add(part.tally)
+        self.files.append(part.writer.path)
+
+    def _add(self, chunk: Done, part: _Part, duplicates: RememberingFilter | None) -> None:
+        part.tally.add(chunk.tally)
+        part.left_out += chunk.left_out
+        for row_id, row in chunk.rows:
+            if self.enough is not None and self.kept + part.tally.kept >= self.enough:
+                return
+            reason = duplicates.why_not_key(row.mark) if duplicates is not None else None
+            if duplicates is not None and reason is not None:
+                part.tally.dropped[duplicates.name, reason] += 1
+                line = {"source": self.choice.source, "id": row_id, "where": "", "kind": "dropped"}
+                words = "the same as, or nearly, an example before it"
+                part.left_out.append(line | {"code": f"{duplicates.name}: {reason}", "reason": words})
+                continue
+            part.writer.add(row)
+            part.tally.kept += 1
+
+    def _path(self) -> Path:
+        return self.folder / f"{len(self.files):05d}.rows"
+
+
+class _Part:
+    """A file that is being filled, and what is said beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.writer = Writer(path)
+        self.tally = Tally()
+        self.left_out: list[dict[str, str]] = []
+
+    def full(self, sizes: Sizes) -> bool:
+        return self.tally.rows >= sizes.file_rows or self.writer.bytes >= sizes.file_bytes
+
+    def close(self, place: Place, finished: bool, duplicates: RememberingFilter | None) -> None:
+        lines = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in self.left_out)
+        left_out_path(self.writer.path).write_text(lines, encoding="utf-8")
+        notes: dict[str, Any] = {"tally": self.tally.to_json(), "place": list(place), "finished": finished}
+        notes["remembered"] = duplicates.state() if duplicates is not None else None
+        self.writer.close(notes)
+
+
+def _remembered(folder: Path, sources: int) -> dict[str, Any]:
+    """The state of the duplicates' filter when the last whole file was closed."""
+    state: dict[str, Any] = {"rows": 0}
+    for index in range(sources):
+        for number in itertools.count():
+            path = folder / f"{index:02d}" / f"{number:05d}.rows"
+            if not is_whole(path):
+                break
+            state = read_notes(path)["remembered"]
+    return state
+
+
+def left_out_path(path: Path) -> Path:
+    """Where the rows stand that were left out while a file was filled."""
+    return path.with_suffix(".left_out.jsonl")
+
+
+def open_sources(recipe: DataRecipe) -> list[list[Shard]]:
+    """The shards of every source. Raises `UsageError` or `DataError` before any work is done."""
+    return [open_shards(choice) for choice in recipe.sources]
+
+
+def _why_nothing(tally: Tally) -> str:
+    reasons = [f"{n} {kind} ({code})" for (kind, code), n in tally.rejected.most_common(3)]
+    reasons += [f"{n} dropped by {name} ({code})" for (name, code), n in tally.dropped.most_common(3)]
+    return f"of {tally.rows} rows " + (", ".join(reasons) if reasons else "none was left") + "."

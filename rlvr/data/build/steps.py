@@ -1,0 +1,180 @@
+"""What is done to a row on its own, in any process: understood, its text normalised, filtered, measured, packed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rlvr.data.build.feeds import Chunk, Place, understood
+from rlvr.data.build.recipe import DataRecipe
+from rlvr.data.build.record import facts, to_texts
+from rlvr.data.build.screens import LoadTokenizer, Screens
+from rlvr.data.build.store import Packed, compress
+from rlvr.errors import DataError
+from rlvr.types import Example
+
+COERCION_EXAMPLES = 3
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of what became of rows; sums of tallies are tallies. Keys of `dropped` and `rejected` are (what, why)."""
+
+    rows: int = 0
+    examples: int = 0
+    kept: int = 0
+    coerced: int = 0
+    rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
+    dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    coercions: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Tally) -> None:
+        self.rows += other.rows
+        self.examples += other.examples
+        self.kept += other.kept
+        self.coerced += other.coerced
+        self.rejected.update(other.rejected)
+        self.dropped.update(other.dropped)
+        self.coercions.update(other.coercions)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows,
+            "examples": self.examples,
+            "kept": self.kept,
+            "coerced": self.coerced,
+            "rejected": [[*key, n] for key, n in sorted(self.rejected.items())],
+            "dropped": [[*key, n] for key, n in sorted(self.dropped.items())],
+            "coercions": dict(sorted(self.coercions.items())),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Tally:
+        return cls(
+            value["rows"],
+            value["examples"],
+            value["kept"],
+            value["coerced"],
+            Counter({(a, b): n for a, b, n in value["rejected"]}),
+            Counter({(a, b): n for a, b, n in value["dropped"]}),
+            Counter(value["coercions"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A chunk after the steps: packed rows that may stay, in order, with their ids; what was left out, as JSON rows."""
+
+    rows: tuple[tuple[str, Packed], ...]
+    left_out: tuple[dict[str, str], ...]
+    tally: Tally
+    end: Place
+
+
+class Steps:
+    """The steps of a recipe, ready: made once in each process (tokenizers and indexes are read here)."""
+
+    def __init__(self, recipe: DataRecipe, load_tokenizer: LoadTokenizer | None = None) -> None:
+        self.recipe = recipe
+        self.screens = Screens(recipe, load_tokenizer)
+
+    def __call__(self, chunk: Chunk) -> Done:
+        choice = self.recipe.sources[chunk.source]
+        tally = Tally(rows=len(chunk.rows))
+        rows: list[tuple[str, Packed]] = []
+        left_out: list[dict[str, str]] = []
+        for raw in chunk.rows:
+            found = understood(choice, raw)
+            if found is None:
+                tally.dropped["subset", "another_subset"] += 1
+                continue
+            for reject in found[1]:
+                tally.rejected[reject.kind, reject.code] += 1
+                left_out.append(reject.to_json())
+            for example in found[0]:
+                tally.examples += 1
+                _count_coercions(example, tally)
+                packed = self.one(example, tally, left_out)
+                if packed:
+                    rows.append((example.id, packed))
+        return Done(tuple(rows), tuple(left_out), tally, chunk.end)
+
+    def one(
+        self, example: Example, tally: Tally, left_out: list[dict[str, str]], *, made: bool = False
+    ) -> Packed | None:
+        """One example, normalised and packed, or `None` with its reason counted. `made`: by this build."""
+        try:
+            example = self.screens.normalised(example)
+            reason = self.screens.why_not(example, made=made)
+            texts = to_texts(example)
+        except DataError as error:
+            tally.rejected["invalid", "not_writable"] += 1
+            left_out.append(left(example, "invalid", "not_writable", error.what))
+            return None
+        length = 0
+        if reason is None:
+            length, reason = self.screens.length(example)
+        if reason is not None:
+            name, code, words = reason
+            tally.dropped[name, code] += 1
+            left_out.append(left(example, "dropped", f"{name}: {code}", words))
+            return None
+        counted = length or len(texts[4]) + len(texts[5])
+        return compress(texts, facts(example, counted), self.screens.key(example))
+
+
+def left(example: Example, kind: str, code: str, reason: str) -> dict[str, str]:
+    """A line of the rejects file for an example that was left out."""
+    provenance = example.meta.get("provenance")
+    where = str(provenance.get("location", "")) if isinstance(provenance, Mapping) else ""
+    row = {"source": example.source, "id": example.id, "where": where, "kind": kind, "code": code, "reason": reason}
+    return {k: v.encode("utf-8", "backslashreplace").decode("utf-8") for k, v in row.items()}
+
+
+def _count_coercions(example: Example, tally: Tally) -> None:
+    done: Sequence[Any] = example.meta.get("coercions") or ()
+    tally.coerced += bool(done)
+    tally.coercions.update(coercion_kind(str(c)) for c in done)
+
+
+def coercion_kind(text: str) -> str:
+    """The kind of a coercion such as `arguments.n: '5' → 5`: from what to what.
+
+    >>> coercion_kind("arguments.n: '5' → 5"), coercion_kind("x: 1 → 1.0"), coercion_kind("x: 'a' → ['a']")
+    ('string → integer', 'integer → number', 'string → array')
+    """
+    before, _, after = text.partition(": ")[2].rpartition(" → ")
+    return f"{_literal_kind(before)} → {_literal_kind(after)}"
+
+
+def _literal_kind(text: str) -> str:
+    text = text.strip()
+    for signs, kind in (("'\"", "string"), ("[(", "array"), ("{", "object")):
+        if text[:1] in tuple(signs):
+            return kind
+    if text in ("True", "False", "true", "false"):
+        return "boolean"
+    if text in ("None", "null", ""):
+        return "null"
+    digits = text.lstrip("+-")
+    return "integer" if digits.isdecimal() else "number" if digits[:1].isdigit() else "other"
+
+
+_STEPS: Steps | None = None
+
+
+def prepare(recipe: DataRecipe, load_tokenizer: LoadTokenizer | None) -> None:
+    """Make the steps of this process."""
+    global _STEPS
+    _STEPS = Steps(recipe, load_tokenizer)
+
+
+def run_steps(chunk: Chunk) -> Done:
+    return current()(chunk)
+
+
+def current() -> Steps:
+    assert _STEPS is not None, "prepare() comes first"
+    return _STEPS

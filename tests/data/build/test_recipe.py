@@ -1,0 +1,109 @@
+"""A data recipe is strict: all its mistakes at once, each with its place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlvr.data.build import load_data_recipe
+from rlvr.errors import ConfigError
+from tests.data.build.conftest import base
+
+A = {"source": "jsonl", "location": "a.jsonl"}
+
+
+def problems(tmp_path: Path, *overrides: str, **recipe: Any) -> list[str]:
+    path = tmp_path / "r.yaml"
+    path.write_text(json.dumps(base(**recipe)))
+    with pytest.raises(ConfigError) as caught:
+        load_data_recipe(path, overrides)
+    return [p.removeprefix(f"{path}: ") for p in caught.value.problems]
+
+
+def test_every_mistake_at_once(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        sources=[{**A, "cuont": 4}, {**A, "turns": "frist"}],
+        filters={"tokeniser": "x"},
+        hedlout={"share": 0.1},
+    )
+    assert found == [
+        "hedlout: unknown key. Did you mean heldout?",
+        "sources[0].cuont: unknown key. Did you mean count?",
+        "sources[1].turns: got 'frist', expected one of all, first, last. Did you mean first?",
+        "filters.tokeniser: unknown key. Did you mean tokenizer?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"sources": []}, "sources: got none"),
+        ({"sources": [{"source": "xlma"}]}, "sources[0].source: unknown source 'xlma'. Did you mean xlam?"),
+        ({"sources": [{"source": "jsonl"}]}, "sources[0].location: missing; jsonl has no place of its own on the hub."),
+        ({"sources": [{"source": "bfcl"}]}, "sources[0].source: bfcl is for evaluation only: nothing of it"),
+        ({"sources": [{**A, "subset": "x"}]}, "sources[0].subset: jsonl has no subsets."),
+        ({"sources": [{**A, "count": 0}]}, "sources[0]: count: got 0, expected at least 1"),
+        ({"sources": [{**A, "count": 1, "share": 0.5}]}, "sources[0]: count and share: give one of them"),
+        ({"sources": [{**A, "options": {"seed": 1}}]}, "sources[0]: options: go with source builtin"),
+        ({"sources": [{"source": "builtin"}]}, "source builtin makes examples without end: give a count"),
+        (
+            {"sources": [{"source": "builtin", "count": 1, "options": {"sede": 1}}]},
+            "sources[0].options: sede unknown, expected some of categories",
+        ),
+        (
+            {"sources": [{"source": "builtin", "count": 1, "options": {"languages": {"en": 0}}}]},
+            "sources[0].options: languages: got {'en': 0}",
+        ),
+        ({"sources": [{"source": "builtin", "count": 1, "location": "7"}]}, "give its seed as options: {seed: 7}"),
+        (
+            {"sources": [{**A, "share": 0.5}, {**A, "share": 0.6}], "total": 9, "negatives": None},
+            "shares: 0.5 + 0.6 = 1.1, expected 1",
+        ),
+        (
+            {"sources": [{**A, "share": 0.5}, {**A, "share": 0.5}], "total": 9, "negatives": {"share": 0.1}},
+            "shares: 0.5 + 0.5 + 0.1 = 1.1, expected 1 (the negatives' share counts too)",
+        ),
+        ({"sources": [{**A, "share": 1}]}, "total: missing; shares are parts of it"),
+        ({"sources": [{**A, "share": 0.5}, A], "total": 9}, "some have a share and some have none"),
+        ({"total": 9}, "total: goes with shares"),
+        ({"calls_wanted": 0.61234}, "calls_wanted: got 0.61234, expected at most 3 decimals"),
+        ({"calls_wanted": 1.5}, "calls_wanted: got 1.5, expected a share between 0 and 1"),
+        ({"negatives": {}, "calls_wanted": None}, "negatives: give a count or a share"),
+        ({"negatives": {"count": 1, "kinds": {"server_shufle": 1}}}, "kinds: server_shufle unknown, expected some of"),
+        ({"negatives": {"count": 1, "kinds": {"server_shuffle": 0}}}, "one of them above 0"),
+        ({"negatives": {"count": 1, "judge": {"endpoint": "here", "model": "m", "cache": "c"}}}, "begins with http"),
+        ({"filters": {"max_prompt_tokens": 100}}, "max_prompt_tokens: needs a tokenizer to count with"),
+        ({"filters": {"tools": [4, 1]}}, "tools: got [4, 1], expected [least, most]"),
+        ({"filters": {"near_threshold": 0.1}}, "near_threshold: got 0.1"),
+        ({"filters": {"difficulty": {"file": "p", "least": 0.9, "most": 0.1}}}, "least 0.9 is above most 0.1"),
+        ({"heldout": {"share": 1}}, "share: got 1, expected a share from 0 to below 1"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_and_what_is_expected(tmp_path: Path, recipe: dict[str, Any], message: str) -> None:
+    found = problems(tmp_path, **recipe)
+    assert any(message in p for p in found), found
+
+
+def test_overrides(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(json.dumps(base()))
+    recipe, resolved = load_data_recipe(path, ["sources.0.count=7", "filters.tools=[1, 4]", "name=other"])
+    assert (recipe.sources[0].count, recipe.filters.tools, recipe.name) == (7, (1, 4), "other")
+    assert resolved["sources"][0]["count"] == 7
+    assert "expected key=value" in problems(tmp_path, "seed")[0]
+
+
+def test_a_training_recipe_is_told_apart(tmp_path: Path) -> None:
+    assert "`rlvr data build --recipe" in problems(tmp_path, kind="grpo")[0]
+
+
+def test_shares_become_counts(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    sources = [{**A, "share": 0.51}, {**A, "share": 0.44}]
+    path.write_text(json.dumps(base(sources=sources, total=117_000, negatives={"share": 0.05})))
+    recipe, _ = load_data_recipe(path)
+    assert [recipe.wanted(i) for i in range(2)] == [59_670, 51_480]
