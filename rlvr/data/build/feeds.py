@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
-from rlvr.data.build.recipe import DataRecipe, SourceChoice
+from rlvr.data.build.recipe import SourceChoice
 from rlvr.data.generator import GeneratorOptions, generate
 from rlvr.data.rows import Row, Shard, count_rows, find_shards, read_shard
 from rlvr.data.sources import get_source
@@ -32,11 +32,11 @@ class Chunk:
     end: Place
 
 
-def source_problems(recipe: DataRecipe) -> list[str]:
-    """What is wrong with the sources of a recipe, without opening them."""
+def source_problems(choices: Iterable[tuple[int, SourceChoice]]) -> list[str]:
+    """What is wrong with sources of a recipe, each with its place there, without opening them."""
     problems = []
-    for i, choice in enumerate(recipe.sources):
-        where = f"sources[{i}]"
+    for place, choice in choices:
+        where = f"sources[{place}]"
         if choice.source == BUILTIN:
             try:
                 _generator(choice)

@@ -6,7 +6,7 @@ the keys.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -273,9 +273,18 @@ def load_data_recipe(path: str | Path, overrides: Sequence[str] = ()) -> tuple[D
              f"`rlvr data build --recipe {path}` writes its mixture."]
         )  # fmt: skip
     recipe = build_strictly(DataRecipe, mapping, where=str(path), problems=problems)
-    if recipe is not None:
-        problems += [f"{path}: {p}" for p in source_problems(recipe)]
+    sources = enumerate(recipe.sources) if recipe else _sound_sources(mapping)
+    problems += [f"{path}: {p}" for p in source_problems(sources)]
     if problems:
         raise ConfigError(problems)
     assert recipe is not None
     return recipe, mapping
+
+
+def _sound_sources(mapping: Mapping[str, Any]) -> Iterator[tuple[int, SourceChoice]]:
+    """The sources of a recipe that is wrong elsewhere, so that its problems can be told at once."""
+    found = mapping.get("sources")
+    for place, raw in enumerate(found if isinstance(found, list) else ()):
+        choice = build_strictly(SourceChoice, raw, where="", problems=[])
+        if choice is not None:
+            yield place, choice

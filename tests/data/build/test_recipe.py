@@ -26,7 +26,7 @@ def problems(tmp_path: Path, *overrides: str, **recipe: Any) -> list[str]:
 def test_every_mistake_at_once(tmp_path: Path) -> None:
     found = problems(
         tmp_path,
-        sources=[{**A, "cuont": 4}, {**A, "turns": "frist"}],
+        sources=[{**A, "cuont": 4}, {**A, "turns": "frist"}, {**A, "source": "xlma"}],
         filters={"tokeniser": "x"},
         hedlout={"share": 0.1},
     )
@@ -35,6 +35,7 @@ def test_every_mistake_at_once(tmp_path: Path) -> None:
         "sources[0].cuont: unknown key. Did you mean count?",
         "sources[1].turns: got 'frist', expected one of all, first, last. Did you mean first?",
         "filters.tokeniser: unknown key. Did you mean tokenizer?",
+        "sources[2].source: unknown source 'xlma'. Did you mean xlam?",
     ]
 
 
