@@ -74,7 +74,10 @@ def build(recipe: DataRecipe, resolved: Mapping[str, Any], out: str | Path, how:
     folder.check(resume=how.resume, force=how.force)
     if folder.is_finished() and not how.force:
         folder.tidy()
-        return folder.manifest()
+        manifest = folder.manifest()
+        if manifest["recipe"] != json.loads(json.dumps(resolved)):
+            raise UsageError(f"{out}: holds a finished build of another recipe. Give another --out, or --force.")
+        return manifest
     try:
         with folder.lock():
             if how.force:

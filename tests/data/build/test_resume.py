@@ -201,6 +201,14 @@ def test_a_changed_recipe_or_input_is_not_resumed(
     assert data == {k: v for k, v in whole.items() if k.startswith("data/")}
 
 
+def test_a_finished_build_of_another_recipe_is_no_answer(whole: dict[str, str], inputs: Path) -> None:
+    recipe, resolved = load_data_recipe("recipe.yaml", ["seed=9"])
+    with pytest.raises(UsageError, match="a finished build of another recipe"):
+        build(recipe, resolved, "whole", How(sizes=TINY, resume=True))
+    resume("whole")  # the same recipe: nothing to do
+    assert digests(inputs / "whole") == whole
+
+
 def test_what_the_folder_holds_is_respected(
     whole: dict[str, str], inputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
