@@ -22,8 +22,8 @@ LINES = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in ROWS)
 
 def write(path: Path) -> Path:
     if path.name.endswith(".parquet"):
-        pa = pytest.importorskip("pyarrow")
-        pq = pytest.importorskip("pyarrow.parquet")
+        pa = pytest.importorskip("pyarrow", reason="needs the data extra")
+        pq = pytest.importorskip("pyarrow.parquet", reason="needs the data extra")
         pq.write_table(pa.Table.from_pylist(ROWS), path, row_group_size=70)
         return path
     text = json.dumps(ROWS, ensure_ascii=False, indent=1) if ".json" in path.suffixes else LINES
@@ -166,7 +166,10 @@ def test_an_array_that_is_cut_short_says_so(text: str, tmp_path: Path) -> None:
 
 
 def test_a_parquet_file_with_other_columns_is_named(tmp_path: Path) -> None:
-    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    pa, pq = (
+        pytest.importorskip("pyarrow", reason="needs the data extra"),
+        pytest.importorskip("pyarrow.parquet", reason="needs the data extra"),
+    )
     pq.write_table(pa.table({"a": [1], "b": ["x"]}), tmp_path / "0.parquet")
     pq.write_table(pa.table({"a": [1], "c": ["x"]}), tmp_path / "1.parquet")
     with pytest.raises(DataError, match=r"1\.parquet: its columns are not those of .*0\.parquet: b, c differ"):
@@ -198,7 +201,7 @@ def test_nothing_to_read_says_so(tmp_path: Path) -> None:
 
 
 def test_a_hub_that_cannot_be_reached_says_what_to_do_offline() -> None:
-    pytest.importorskip("datasets")
+    pytest.importorskip("datasets", reason="needs the data extra")
     code = (
         "from rlvr.data.rows import find_shards\nfrom rlvr.errors import UsageError\n"
         "try:\n    find_shards('Salesforce/xlam-function-calling-60k')\n"
@@ -212,7 +215,7 @@ def test_a_hub_that_cannot_be_reached_says_what_to_do_offline() -> None:
 
 
 def test_the_hub_is_streamed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    datasets = pytest.importorskip("datasets")
+    datasets = pytest.importorskip("datasets", reason="needs the data extra")
     asked: list[Any] = []
 
     def load(name: str, config: str | None, **options: Any) -> Any:
@@ -230,7 +233,7 @@ def test_the_hub_is_streamed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_connection_that_breaks_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
-    datasets = pytest.importorskip("datasets")
+    datasets = pytest.importorskip("datasets", reason="needs the data extra")
     data = datasets.IterableDataset.from_generator(_failing)
     monkeypatch.setattr(datasets, "load_dataset", lambda *a, **k: data)
     with pytest.raises(

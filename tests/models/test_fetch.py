@@ -135,7 +135,7 @@ def test_a_package_that_cannot_be_had(package: Package) -> None:
 @pytest.mark.usefixtures("package")
 @pytest.mark.parametrize("source", ["auto", "hub"])
 def test_a_hub_that_cannot_be_reached(source: str, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    hub = pytest.importorskip("huggingface_hub")
+    hub = pytest.importorskip("huggingface_hub", reason="needs the train or the data extra")
 
     def fail(*_: Any, local_dir: Path, **__: Any) -> None:
         Path(local_dir).mkdir()
@@ -156,7 +156,7 @@ def test_a_hub_that_cannot_be_reached(source: str, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("package")
 def test_a_hub_that_answers(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = pytest.importorskip("huggingface_hub")
+    hub = pytest.importorskip("huggingface_hub", reason="needs the train or the data extra")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "10")
     monkeypatch.setattr(hub, "snapshot_download", lambda *_, local_dir, **__: shutil.copytree(tiny_model, local_dir))

@@ -7,7 +7,7 @@ and writes a file of rows. Which unit a row is in depends on the rows alone.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from rlvr.data.build.draw import apportion, ranks
-from rlvr.data.build.plan import SPLITS
+from rlvr.data.build.plan import SPLITS, named, repeated
 from rlvr.data.build.progress import Counter, Say
 from rlvr.data.build.recipe import DataRecipe, NegativeChoice
 from rlvr.data.build.record import to_example
@@ -34,7 +34,11 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One piece of work: which rows are parents (file, row in it), how many negatives, and which servers may help."""
+    """One piece of work: which rows are parents (file, row in it), how many negatives, and which servers may help.
+
+    `again`: parents whose id stood before, by their place here, with how many times; they go by the id under which they
+    are written, so that a negative is tied to its own parent and no other.
+    """
 
     path: Path
     files: tuple[Path, ...]
@@ -42,6 +46,7 @@ class Unit:
     count: int
     seed: int
     servers: tuple[int, ...]
+    again: Mapping[int, int]
 
 
 @dataclass(slots=True)
@@ -65,6 +70,7 @@ def units(
     File i holds the rows before `ends[i]`; `servers` are the numbers of the servers that each split may draw from.
     """
     calling = [rows[index.calls[rows]] for rows in splits]
+    again = repeated(index.keys)
     out: list[Unit] = []
     for number, (rows, count) in enumerate(zip(calling, apportion(wanted, [len(c) for c in calling]), strict=True)):
         order = rows[np.argsort(ranks(index.keys[rows], f"{seed}/parents"), kind="stable")]
@@ -73,7 +79,8 @@ def units(
         for i, (piece, part) in enumerate(zip(pieces, apportion(count, [len(p) for p in pieces]), strict=True)):
             if part:
                 path = folder / f"{SPLITS[number]}-{i:05d}.rows"
-                out.append(Unit(path, tuple(files), places(piece, ends), part, seed + i, allowed))
+                stood = {place: again[row] for place, row in enumerate(piece.tolist()) if row in again} if again else {}
+                out.append(Unit(path, tuple(files), places(piece, ends), part, seed + i, allowed, stood))
     return out
 
 
@@ -125,7 +132,8 @@ def load_servers(recipe: DataRecipe) -> list[Server]:
 def _make(unit: Unit) -> int:
     readers = Readers(unit.files)
     groups = (unit.parents[i : i + _AT_ONCE] for i in range(0, len(unit.parents), _AT_ONCE))
-    _Work(unit, current()).run(to_example(texts) for group in groups for texts in readers.rows(group))
+    texts = (row for group in groups for row in readers.rows(group))
+    _Work(unit, current()).run(to_example(named(row, unit.again.get(i, 0))) for i, row in enumerate(texts))
     return unit.count
 
 

@@ -115,3 +115,8 @@ def repeated(keys: Array) -> dict[int, int]:
     for place in same:
         out[int(order[place])] = out.get(int(order[place - 1]), 0) + 1
     return out
+
+
+def named(texts: list[str], times: int) -> list[str]:
+    """A row's texts, the id first, under another id where its own stood `times` times before."""
+    return [f"{texts[0]}~{times}", *texts[1:]] if times else texts

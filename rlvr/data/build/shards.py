@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rlvr.data.build.plan import named
 from rlvr.data.build.record import COLUMNS, hash64
 from rlvr.data.build.store import Array, Readers, scratch_name
 
@@ -61,15 +62,8 @@ def _groups(unit: ShardUnit) -> Iterator[tuple[list[list[str]], list[int]]]:
     readers = Readers(unit.files)
     for start in range(0, len(unit.rows), ROW_GROUP):
         rows = readers.rows(unit.rows[start : start + ROW_GROUP])
-        texts = [_finished(row, unit, number) for number, row in enumerate(rows, start)]
+        texts = [named(row, unit.again.get(number, 0)) for number, row in enumerate(rows, start)]
         yield texts, unit.lengths[start : start + ROW_GROUP].tolist()
-
-
-def _finished(texts: list[str], unit: ShardUnit, number: int) -> list[str]:
-    """The row as it is written: under another id where its own stands twice."""
-    if number in unit.again:
-        texts[0] = f"{texts[0]}~{unit.again[number]}"
-    return texts
 
 
 class ShardStats:

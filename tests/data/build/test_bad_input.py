@@ -83,7 +83,7 @@ def test_the_hub_is_read_at_one_commit_and_gone_on_from(
     made: Build, inputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     datasets = pytest.importorskip("datasets", reason="needs the data extra")
-    hub = pytest.importorskip("huggingface_hub")
+    hub = pytest.importorskip("huggingface_hub", reason="needs the data extra")
     rows = [{k: json.dumps(v) if isinstance(v, (list, dict)) else v for k, v in row(i).items()} for i in range(40)]
     asked: list[str | None] = []
 

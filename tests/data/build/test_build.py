@@ -338,3 +338,26 @@ def test_progress_tells_rate_and_end(made: Build) -> None:
         assert progress.total is None or progress.done <= progress.total
     done = [p.done for p in seen if p.step == "read jsonl"]
     assert done[:15] == list(range(4, 64, 4))
+
+
+def test_rows_of_two_sources_with_one_id_stay_apart(made: Build, inputs: Path) -> None:
+    """`b.jsonl` gets the ids of `a.jsonl`: no row is lost beside another's twin, and every tie is to its own query."""
+    given = {"calls_wanted": None, "heldout": None, "negatives": {"count": 20, "twins": True}}
+    apart = made("apart", **given)["counts"]
+    rows = [json.loads(line) for line in (inputs / "b.jsonl").read_text().splitlines()]
+    for number, clashing in enumerate(rows):
+        clashing["id"] = json.loads((inputs / "a.jsonl").read_text().splitlines()[number])["id"]
+    write_rows(inputs / "b.jsonl", rows)
+    assert made("clash", **given)["counts"]["rows"] == apart["rows"]
+    by_id = {r["id"]: r for r in rows_of(inputs / "clash")}
+    assert len(by_id) == len(rows_of(inputs / "clash"))
+    negatives = [r for r in by_id.values() if "negative" in r["meta"]]
+    assert len(negatives) == 20
+    for made_one in negatives:
+        twin = by_id[made_one["meta"]["twin"]["id"]]
+        assert twin["meta"]["twin"]["id"] == made_one["id"]
+        assert _asked(twin) == _asked(made_one)
+
+
+def _asked(found: dict[str, Any]) -> list[str]:
+    return [m["content"] for m in found["messages"] if m["role"] == "user"]

@@ -152,7 +152,10 @@ def test_our_own_form_keeps_its_ids_and_is_coerced(tmp_path: Path, forms: Simple
 
 
 def test_parquet_in_our_own_form(tmp_path: Path, forms: SimpleNamespace) -> None:
-    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    pa, pq = (
+        pytest.importorskip("pyarrow", reason="needs the data extra"),
+        pytest.importorskip("pyarrow.parquet", reason="needs the data extra"),
+    )
     example = next(generate("train", 1, 3))
     row = {k: json.dumps(v) if isinstance(v, (list, dict)) else v for k, v in example.to_json().items()}
     pq.write_table(pa.Table.from_pylist([row]), tmp_path / "a.parquet")
