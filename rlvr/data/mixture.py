@@ -29,7 +29,7 @@ class SourceOptions:
     the share, between 0 and 1, of a file's calling examples that become negatives by server shuffle: their tools are
     swapped with another example's. `expects` overrides what a file says of its no-call rows. `categories` keeps only
     the named ones. `vary` is the share of lists of tools that get other names, other optional parameters, and other
-    names and codes in their queries (`rlvr.data.vary`).
+    names, things and codes in their queries (`rlvr.data.vary`).
     """
 
     source: Literal["builtin", "jsonl", "parquet"]

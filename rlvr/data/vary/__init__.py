@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from rlvr.data.vary.names import Renamed, vary_tool
-from rlvr.data.vary.values import vary_values
+from rlvr.data.vary.values import load_things, plain, strings, vary_values
 from rlvr.types import Example, GoldCall, OneOf, Tool
 
 __all__ = ["vary"]
@@ -32,11 +32,12 @@ def vary(examples: Sequence[Example], seed: int, share: float = 1.0) -> list[Exa
         share: of lists of tools that are varied, between 0 and 1.
     """
     out: list[Example] = []
+    others = _others(examples)
     for index, (_, group) in enumerate(itertools.groupby(examples, key=lambda e: e.tools)):
         members = list(group)
         rng = random.Random(f"{seed}/{index}/{members[0].id}")
         varied = rng.random() < share and all(_simple(e) for e in members)
-        out += _vary_group(members, rng) if varied else members
+        out += _vary_group(members, others, rng) if varied else members
     return out
 
 
@@ -54,9 +55,21 @@ def _alternatives(value: Any) -> bool:
     return isinstance(value, OneOf)
 
 
-def _vary_group(members: list[Example], rng: random.Random) -> list[Example]:
+def _others(examples: Sequence[Example]) -> dict[str, list[str]]:
+    """By language, what these examples ask for in plain words, and things that nobody asked for."""
+    out = {lang: set(words) for lang, words in load_things().items()}
+    for example in examples:
+        tools = {tool.name: tool for tool in example.tools}
+        for call in example.ground_truth:
+            fixed = _fixed(tools[call.name])
+            found = strings({k: v for k, v in call.arguments.items() if k not in fixed})
+            out.setdefault(example.lang or "en", set()).update(v for v in found if plain(v) and v in example.query)
+    return {lang: sorted(words) for lang, words in out.items()}
+
+
+def _vary_group(members: list[Example], others: Mapping[str, list[str]], rng: random.Random) -> list[Example]:
     renamed = _vary_tools(members[0].tools, members, rng)
-    return [_vary_example(example, renamed, random.Random(rng.random())) for example in members]
+    return [_vary_example(example, renamed, others, random.Random(rng.random())) for example in members]
 
 
 def _vary_tools(tools: Sequence[Tool], members: list[Example], rng: random.Random) -> dict[str, Renamed]:
@@ -70,12 +83,15 @@ def _vary_tools(tools: Sequence[Tool], members: list[Example], rng: random.Rando
     return out
 
 
-def _vary_example(example: Example, renamed: Mapping[str, Renamed], rng: random.Random) -> Example:
+def _vary_example(
+    example: Example, renamed: Mapping[str, Renamed], others: Mapping[str, list[str]], rng: random.Random
+) -> Example:
     lang = example.lang or "en"
     new: dict[str, str] = {}
+    pinned = set(_pinned(example, renamed))
     for free in _free_arguments(example, renamed):
-        for old, word in vary_values(example.query, free, lang, rng).items():
-            if not any(old in known or known in old for known in new):
+        for old, word in vary_values(example.query, free, lang, rng, others.get(lang, ())).items():
+            if old not in pinned and not any(old in known or known in old for known in new):
                 new[old] = word
     message = {**example.messages[0], "content": _replaced(example.query, new)}
     calls = tuple(_vary_call(call, renamed[call.name], new) for call in example.ground_truth)
@@ -96,6 +112,13 @@ def _free_arguments(example: Example, renamed: Mapping[str, Renamed]) -> Iterato
         yield {k: v for k, v in call.arguments.items() if names.get(k, k) not in fixed}
     for asked in example.meta.get("negative", {}).get("asked", ()):
         yield asked["arguments"]
+
+
+def _pinned(example: Example, renamed: Mapping[str, Renamed]) -> Iterator[str]:
+    """Strings that a schema pins in some call: where another argument says the same, it stays too."""
+    for call in example.ground_truth:
+        fixed, names = _fixed(renamed[call.name].tool), renamed[call.name].parameters
+        yield from strings({k: v for k, v in call.arguments.items() if names.get(k, k) in fixed})
 
 
 def _fixed(tool: Tool) -> set[str]:

@@ -1,10 +1,10 @@
-"""Other names and codes in a query, and in its calls alike: a value that a model cannot know must be copied."""
+"""Other names, things and codes in a query, and in its calls alike: a value that a model cannot know must be copied."""
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from rlvr.strict import read_yaml
 
 _DATE = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 _TIME = re.compile(r"\d{2}:\d{2}")
+_CHINESE = re.compile("[一-鿿]")
 _WORD = re.compile(r"[^\W\d_]+")
 # Booking codes, order and train numbers, telephone numbers: capitals, digits and hyphens, a digit among them.
 _CODE = re.compile(r"(?=[A-Z-]*\d)[A-Z0-9][A-Z0-9-]{2,}")
@@ -24,19 +25,47 @@ def load_names() -> dict[str, list[str]]:
     return {kind: [str(x) for x in words] for kind, words in content.items()}
 
 
-def vary_values(query: str, arguments: Mapping[str, Any], lang: str, rng: random.Random) -> dict[str, str]:
-    """Choose new words for the names and codes among the arguments: a mapping from old string to new.
+def vary_values(
+    query: str, arguments: Mapping[str, Any], lang: str, rng: random.Random, others: Sequence[str] = ()
+) -> dict[str, str]:
+    """Choose new words for the strings among the arguments: a mapping from old string to new.
 
-    Only a string that stands in the query, and holds a name or a code, is changed: words that mean something stay.
+    Only a string that stands in the query is changed. Half of those that say something in plain words become one of
+    `others`, whatever it means: who has always seen the same ten medicines knows them by heart and copies none. Of the
+    rest, names and codes change.
     """
     new: dict[str, str] = {}
     for value in dict.fromkeys(strings(arguments)):
         if value not in query or any(value in other or other in value for other in new):
             continue
-        changed = renamed(value, lang, rng)
-        if changed != value and changed not in query:
+        swapped = others and plain(value) and rng.random() < 0.5 and _stands_alone(value, query)
+        changed = rng.choice(others) if swapped else renamed(value, lang, rng)
+        if changed != value and changed not in query and not any(changed in o or o in changed for o in new.values()):
             new[value] = changed
     return new
+
+
+def plain(value: str) -> bool:
+    """Whether a string is words of a language: no digit, no address, no file name, no code.
+
+    >>> [plain(value) for value in ("house deed", "大學畢業證書", "VN123", "a@b.c", "notes.docx", "top_floor")]
+    [True, True, False, False, False, False]
+    """
+    return 2 <= len(value) <= 40 and not any(c.isdigit() or c in "@/_." for c in value) and not value.isupper()
+
+
+def _stands_alone(value: str, query: str) -> bool:
+    """Whether a value is nowhere a part of a word: `tea` of a team. Chinese has no spaces to tell by."""
+    if _CHINESE.search(value):
+        return True
+    return len(re.findall(rf"(?<!\w){re.escape(value)}(?!\w)", query)) == query.count(value)
+
+
+@cache
+def load_things() -> dict[str, list[str]]:
+    """Things by language, to be asked for in place of others."""
+    content = read_yaml(Path(__file__).resolve().parent / "things.yaml")
+    return {lang: [str(word) for word in words] for lang, words in content.items()}
 
 
 def strings(value: Any) -> Iterator[str]:

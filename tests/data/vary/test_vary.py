@@ -10,7 +10,7 @@ import pytest
 from rlvr.data.generator import generate
 from rlvr.data.vary import vary
 from rlvr.data.vary.names import load_synonyms, styled, vary_tool, words_of
-from rlvr.data.vary.values import invented, renamed, strings, vary_values
+from rlvr.data.vary.values import invented, load_things, plain, renamed, strings, vary_values
 from rlvr.parsers import get_parser
 from rlvr.rewards import score
 from rlvr.tools import validate
@@ -113,6 +113,59 @@ def _rest(example: Example) -> tuple:
 
 def test_a_value_the_query_does_not_hold_is_not_changed() -> None:
     assert vary_values("The capital of Vietnam.", {"city": "Hanoi"}, "en", random.Random(1)) == {}
+
+
+def test_plain_words_are_swapped_for_others_in_half_of_the_cases() -> None:
+    swapped = [
+        vary_values("Sell my tea set.", {"item": "tea set"}, "en", random.Random(seed), ["blue paint", "fern"])
+        for seed in range(200)
+    ]
+    assert all(new in ({}, {"tea set": "blue paint"}, {"tea set": "fern"}) for new in swapped)
+    assert 70 <= sum(bool(new) for new in swapped) <= 130  # half, four standard deviations of 7 either way
+
+
+def test_a_word_that_is_a_part_of_another_is_not_swapped() -> None:
+    arguments = {"item": "tea"}
+    for seed in range(20):
+        assert vary_values("The team wants tea.", arguments, "en", random.Random(seed), ["fern"]) == {}
+    assert any(vary_values("We want tea.", arguments, "en", random.Random(seed), ["fern"]) for seed in range(20))
+    assert any(vary_values("我要紅茶喔", {"item": "紅茶"}, "zh", random.Random(s), ["蕨類"]) for s in range(20))
+
+
+def test_what_is_swapped_in_is_not_in_the_query_nor_part_of_another_value() -> None:
+    for seed in range(40):
+        new = vary_values(
+            "A fern, tea and salt.", {"items": ["tea", "salt"]}, "en", random.Random(seed), ["fern", "jam", "plum jam"]
+        )
+        assert "fern" not in new.values()
+        assert set(new.values()) != {"jam", "plum jam"}
+
+
+def test_pinned_values_are_never_swapped() -> None:
+    tool = Tool("tune", "", {"type": "object", "properties": {"mode": {"type": "string", "enum": ["soft jazz"]}}})
+    call = GoldCall("tune", {"mode": "soft jazz"})
+    message = {"role": "user", "content": "Play soft jazz."}
+    example = Example("e", "hand", "simple", (message,), (tool,), (call,))
+    for seed in range(20):
+        assert vary([example], seed)[0].ground_truth[0].arguments.popitem()[1] == "soft jazz"
+
+
+def test_a_string_that_some_schema_pins_stays_everywhere() -> None:
+    properties = {"kind": {"type": "string", "enum": ["dog", "cat"]}, "label": {"type": "string"}}
+    tool = Tool("tag", "", {"type": "object", "properties": properties})
+    message = {"role": "user", "content": "Tag this dog as dog."}
+    example = Example("e", "hand", "simple", (message,), (tool,), (GoldCall("tag", {"kind": "dog", "label": "dog"}),))
+    for seed in range(20):
+        (varied,) = vary([example], seed)
+        assert set(varied.ground_truth[0].arguments.values()) == {"dog"}
+
+
+def test_things_are_plain_words_and_none_is_asked_for_in_the_held_out_split() -> None:
+    asked = {v for e in generate("heldout", 600, 5) for c in e.ground_truth for v in strings(c.arguments)}
+    for lang, words in load_things().items():
+        assert len(set(words)) == len(words) >= 60, lang
+        assert all(plain(word) for word in words), lang
+        assert not asked & set(words), lang
 
 
 def test_used_and_required_parameters_stay_and_unused_ones_may_go() -> None:
