@@ -1,4 +1,4 @@
-"""The share of refusals from which refusing everything pays, for a model that cannot tell: the table in docs/training.md."""
+"""From which share of refusals refusing everything pays, for a model that cannot tell: docs/training.md."""
 
 from __future__ import annotations
 
