@@ -22,8 +22,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Build, and say what was built."""
     from rlvr.data.build import How, build, load_data_recipe
-    from rlvr.data.card_tables import shortfalls, totals
-    from rlvr.errors import UsageError
+    from rlvr.data.card_tables import negative_kinds, shortfalls, totals
+    from rlvr.errors import RunError, UsageError
     from rlvr.extras import has
     from rlvr.models.tokenizer import load_tokenizer
     from rlvr.report.data_figures import draw_figures
@@ -36,14 +36,22 @@ def run(args: argparse.Namespace) -> int:
     recipe, resolved = load_data_recipe(recipe_path(args.data_recipe), args.overrides)
     lines = _Lines()
     figures = draw_figures if has("matplotlib") else None
-    how = How(args.jobs or 1, args.resume, args.force, say=lines, illustrate=figures, load_tokenizer=load_tokenizer)
+    how = How(
+        args.jobs or 1, args.resume, args.force,
+        say=lines, note=lines.note, illustrate=figures, load_tokenizer=load_tokenizer,
+    )  # fmt: skip
     try:
         manifest = build(recipe, resolved, args.out, how)
+    except RunError as error:
+        raise RunError(f"{error}\n{go_on(args)}") from error
     finally:
         lines.close()
     counts = manifest["counts"]
     for by in ("source", "category", "lang", "kind"):
         print(f"{by:<9} " + ", ".join(f"{name} {n:,}" for name, n, _ in totals(counts, by)))
+    kinds = [f"{k.kind} {k.made:,}/{k.asked:,}" for k in negative_kinds(counts)]
+    if kinds:
+        print(f"negatives {', '.join(kinds)} (made/asked for)")
     for line in shortfalls(counts):
         print(f"note      {line}")
     rows = " and ".join(f"{n:,} {split}" for split, n in counts["rows"].items() if n)
@@ -52,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def go_on(args: argparse.Namespace) -> str:
-    """What to say after Ctrl-C: the command that goes on."""
+    """What to say after Ctrl-C, and after an error on the way: the command that goes on."""
     if not getattr(args, "data_recipe", None) or not (args.out / ".build").is_dir():
         return "Run the same command again."
     words = ["rlvr", "data", "build", args.data_recipe]
@@ -76,6 +84,11 @@ class _Lines:
             self._lines.close()
             self._step = progress.step
         self._lines(progress_line(progress))
+
+    def note(self, words: str) -> None:
+        """A sentence of its own, between the lines."""
+        self._lines.close()
+        sys.stderr.write(f"note: {words}\n")
 
     def close(self) -> None:
         self._lines.close()

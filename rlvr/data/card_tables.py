@@ -12,6 +12,7 @@ COLUMNS = ("split", "source", "category", "lang", "kind", "licence")
 SPLITS = ("train", "heldout")
 _KIN = ("benchmark_tools", "benchmark_tool", "benchmark_kin")
 _ENTANGLED = 0.05
+_ROUNDING = 0.01
 _REJECTED = ("invalid", "not_understood", "unused")
 
 
@@ -43,7 +44,39 @@ def count_tables(counts: Counts) -> list[Table]:
     for by, name in (("source", "source"), ("kind", "kind"), ("category", "category"), ("lang", "language")):
         rows = [(v, f"{n:,}", f"{length:,}", f"{100 * n / whole:.1f}") for v, n, length in totals(counts, by)]
         out.append(Table(f"By {name}", (name, "rows", unit, "% of rows"), tuple(rows)))
+    kinds = list(negative_kinds(counts))
+    if kinds:
+        lines = tuple((k.kind, k.why, f"{k.asked:,}", f"{k.made:,}", f"{k.kept:,}") for k in kinds)
+        head = ("kind", "why fewer", "asked for", "made", "passed the filters")
+        out.append(Table("Negatives by kind, asked for and made", head, lines, 2))
     return out
+
+
+@dataclass(frozen=True, slots=True)
+class NegativeKind:
+    """How many negatives of a kind were asked for, were made, and passed the filters; `why` there are fewer."""
+
+    kind: str
+    asked: int
+    made: int
+    kept: int
+    why: str
+
+
+def negative_kinds(counts: Counts) -> Iterator[NegativeKind]:
+    """What became of each kind of negative. What one kind could not give, the others gave in its place."""
+    found = counts["negatives"]
+    if not found or "asked_by_kind" not in found:  # a build of an older version
+        return
+    for kind, asked in found["asked_by_kind"].items():
+        made = found["by_kind"].get(kind, 0)
+        reasons = [(n, why) for of, why, n in found["refused"] if of == kind]
+        rounding = max(_ROUNDING * asked, found["units"])  # each unit of work rounds its own part
+        why = ""
+        if asked - made > rounding or (asked and not made and reasons):
+            n, words = max(reasons, default=(0, ""))
+            why = f"{words} ({n:,} tries)" if words else "no parent was left for it"
+        yield NegativeKind(kind, asked, made, found["kept_by_kind"].get(kind, 0), why)
 
 
 def licence_table(counts: Counts) -> Table:
@@ -136,6 +169,9 @@ def shortfalls(counts: Counts) -> Iterator[str]:
     made = counts["negatives"]
     if made and made["kept"] < made["asked"]:
         yield f"negatives: {made['kept']:,} of {made['asked']:,} asked for passed their checks and the filters"
+    for one in negative_kinds(counts):
+        if one.why:
+            yield f"negatives, {one.kind}: {one.made:,} of {one.asked:,} asked for; others took their place: {one.why}"
     held = counts["heldout"]
     if held and held["rows"] < 0.9 * held["asked"] * held["of"]:
         yield (
@@ -161,6 +197,10 @@ def _negatives(made: Mapping[str, Any] | None) -> Iterator[str]:
         f"Negatives: {made['asked']:,} asked for, {made['made']:,} made from {made['parents']:,} parents ({kinds}), "
         f"{made['kept']:,} passed the filters."
     )
+    if made.get("servers"):
+        yield f"Tools of negatives were drawn from {made['servers']:,} servers, and from other rows."
+    elif "servers" in made and "server_shuffle" in made["by_kind"]:
+        yield "The recipe names no list of servers: the tools of server_shuffle are those of other rows."
     if made["twins"]:
         broken = (
             f" In {made['broken_twins']:,} pairs one was left out for the share of calls."

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rlvr.errors import RunError, UsageError
 from rlvr.types import Example
@@ -24,6 +24,7 @@ from rlvr.types import Example
 if TYPE_CHECKING:
     import sqlite3
 
+T = TypeVar("T")
 OUTCOMES = ("unanswerable", "answerable", "unclear")
 QUESTION = """\
 An assistant was given the dialogue and the functions below, and nothing else. Would it be right to call one or more
@@ -36,6 +37,7 @@ Dialogue:
 
 Functions:
 %s"""
+_READY = 'Are you ready? Answer with one JSON object and nothing else: {"call": false}'
 _RETRIED = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
 _MOST_ANSWER_BYTES = 1_000_000
 
@@ -51,8 +53,8 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class Judge:
     """Where and how to ask. `endpoint` is the API's address, up to and with `/v1`; the key is read from the environment
-    variable `api_key_env`, where that is set. `concurrent` questions are asked at a time. `sleep` waits between
-    tries."""
+    variable `api_key_env`, where that is set. `concurrent` questions are asked at a time. `go_on` says in an error how
+    to go on, `sleep` waits between tries."""
 
     endpoint: str
     model: str
@@ -62,6 +64,7 @@ class Judge:
     timeout_s: float = 60.0
     retries: int = 4
     max_tokens: int = 200
+    go_on: str = "Run again to go on"
     sleep: Callable[[float], None] = field(default=time.sleep, compare=False)
 
     def __post_init__(self) -> None:
@@ -87,15 +90,43 @@ class Judge:
                 cache.commit()
         return [read_verdict(known[key]) for key in keys]
 
+    def check(self) -> str | None:
+        """Ask one small question, so that a wrong address, model or key, or a file that cannot be written, is told
+        before any work.
+
+        Raises `UsageError` where the judge does not answer, `RunError` where its answers cannot be kept. Where answers
+        of earlier questions are kept it may not be needed: then what is wrong comes back as a sentence.
+        """
+        with self._open() as cache:
+            kept = cache.execute("SELECT COUNT(*) FROM answers").fetchone()[0]
+        try:
+            self._tried(lambda: self._send(_READY)["choices"][0], tries=min(2, self.retries + 1))
+        except (UsageError, _NoAnswerError) as error:
+            if kept:
+                return str(error)
+            hint = "" if isinstance(error, UsageError) else " Start it, or correct its address."
+            raise UsageError(f"{error}{hint} No row was read yet.") from None
+        return None
+
     def _answers(self, questions: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        """Each answer as it comes, so that those before a failure are kept."""
+        """Each answer as it comes; after a failure those that are on their way still, and then the error."""
         with ThreadPoolExecutor(self.concurrent) as pool:
             waiting = {pool.submit(self._ask, text): key for key, text in questions.items()}
+            failure: BaseException | None = None
             try:
                 for done in as_completed(waiting):
-                    yield waiting[done], done.result()
+                    if done.cancelled():
+                        continue
+                    if (error := done.exception()) is None:
+                        yield waiting[done], done.result()
+                    elif failure is None:
+                        failure = error
+                        for queued in waiting:
+                            queued.cancel()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+        if failure is not None:
+            raise failure
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -113,14 +144,24 @@ class Judge:
 
     def _ask(self, text: str) -> str:
         """The text of one answer, after as many tries as are allowed."""
+        try:
+            return self._tried(lambda: self._text(text), self.retries + 1)
+        except _NoAnswerError as error:
+            raise RunError(
+                f"{error} The answers so far are kept in {self.cache}, and are not asked for again. {self.go_on}."
+            ) from None
+
+    def _tried(self, ask: Callable[[], T], tries: int) -> T:
+        """Raises `UsageError` where the endpoint refuses, `_NoAnswerError` where no try had an answer."""
+        from http.client import HTTPException
         from urllib.error import HTTPError, URLError
 
         why = ""
-        for turn in range(self.retries + 1):
+        for turn in range(tries):
             if turn:
                 self.sleep(min(2.0**turn, 60.0))
             try:
-                return self._post(text)
+                return ask()
             except HTTPError as error:
                 why = f"HTTP {error.code}"
                 if error.code not in _RETRIED:
@@ -128,14 +169,17 @@ class Judge:
                         f"judge: {self.endpoint} answers {why} for the model {self.model!r}. Check the address, the "
                         f"model's name and the key in {self.api_key_env}."
                     ) from None
-            except (URLError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
+            except (URLError, OSError, HTTPException, ValueError, KeyError, IndexError, TypeError) as error:
                 why = f"{type(error).__name__}: {getattr(error, 'reason', error)}"
-        raise RunError(
-            f"judge: {self.endpoint} gave no answer in {self.retries + 1} tries ({why}). The answers so far are "
-            f"kept in {self.cache}: run again to go on."
-        )
+        raise _NoAnswerError(f"judge: {self.endpoint} gave no answer in {tries} tries ({why}).")
 
-    def _post(self, text: str) -> str:
+    def _text(self, question: str) -> str:
+        content = self._send(question)["choices"][0]["message"]["content"]
+        if not isinstance(content, str):
+            raise TypeError("the answer holds no text")
+        return content
+
+    def _send(self, text: str) -> Any:
         from urllib.request import Request, urlopen
 
         body = {
@@ -150,11 +194,11 @@ class Judge:
         address = self.endpoint.rstrip("/") + "/chat/completions"
         request = Request(address, json.dumps(body).encode(), headers)
         with urlopen(request, timeout=self.timeout_s) as response:
-            answer = json.loads(response.read(_MOST_ANSWER_BYTES))
-        content = answer["choices"][0]["message"]["content"]
-        if not isinstance(content, str):
-            raise TypeError("the answer holds no text")
-        return content
+            return json.loads(response.read(_MOST_ANSWER_BYTES))
+
+
+class _NoAnswerError(Exception):
+    """No try had an answer; the message says why the last one had none."""
 
 
 def question(example: Example) -> str:

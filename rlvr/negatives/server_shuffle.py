@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from rlvr.negatives.base import Made, negative
-from rlvr.negatives.shelf import View
+from rlvr.negatives.shelf import SafeSets, View
 from rlvr.negatives.verification import why_answerable
 from rlvr.types import Example
 
@@ -29,15 +29,17 @@ def server_shuffle(parents: Sequence[Example], seed: int, donors: Sequence[Examp
 
 
 def make(view: View, rng: random.Random) -> Made | str:
-    """Offer the tools of another server, or of another example; a string says why there are none.
+    """Offer the tools of another server; a string says why there are none.
 
+    Only where no server will do, the tools of another example are offered: they were put together for one question.
     Servers that share the parent's tools or its label are passed over, and so is a list with one near tool (a risk of
     1, `verifier`); of the others those tools are offered that are far. The score is their greatest closeness.
     """
     found = view.safe_sets()
+    servers = SafeSets([(seen, rows[seen.shelf.of_server[rows]]) for seen, rows in found.rows])
     if not len(found):
         return "no other server's tools are far enough from the query"
-    chosen = found.draw(rng)
+    chosen = (servers if len(servers) else found).draw(rng)
     score = max(view.verifier.closeness(view.probe, t) for t in chosen.tools)
     whose = f"the server {chosen.name}" if chosen.name else "another example"
     reason = f"the query wants {view.wanted}; the tools are those of {whose}, and none comes near it"

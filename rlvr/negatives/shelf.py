@@ -70,6 +70,7 @@ class Shelf:
         self.by_name = _places(plain_name(t.name) for t in self.tools)
         self.by_domain = _places(s.domain.lower() for s in self.sets)
         self.nameless = [i for i, s in enumerate(self.sets) if not s.domain]
+        self.of_server = np.array([bool(s.name) for s in self.sets], np.bool_)
         self.by_server = _places_of_many([plain_name(n) for n in (s.name, *s.same)] for s in self.sets)
 
     def _parts(self, given: ToolSet, sizes: Sizes) -> Iterator[ToolSet]:

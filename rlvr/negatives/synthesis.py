@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,6 +40,20 @@ ORDER = (
     "domain_mismatch",
 )
 """Scarce first."""
+
+IN_PLACE = (
+    "missing_permission",
+    "format_mismatch",
+    "action_mismatch",
+    "partial_fulfilment",
+    "server_shuffle",
+    "domain_mismatch",
+)
+"""What stands in for a kind that the examples cannot give: kinds with the needed tool, or a near twin, on offer before
+those that only bring other tools, which a policy learns soon."""
+
+_TRUE = IN_PLACE[:2]
+"""True by construction: the obstacle is put there, and no judgement of other tools decides the label."""
 
 _SWAPS = ("domain_mismatch", "server_shuffle", "action_mismatch")
 _Maker: TypeAlias = Callable[[View, ValueBank, random.Random], Made | str]
@@ -160,15 +175,19 @@ class _Synthesis:
         return View(parent, needed, probe, self.verifier, shelves, _servers_of(parent), self.sizes)
 
     def _drafts(self, queue: _Queue) -> list[_Draft]:
-        """First every kind up to what is due of it, then whatever is still due in all, the common kinds first."""
+        """First every kind up to what is due of it, then what is still due in all, of the kinds that stand in."""
+        weights = {k: w for k, w in self.options.kinds.items() if w}
         goal = self.options.due(self.tally.parents)
         due = goal - self.tally.made.total()
         drafts: list[_Draft] = []
-        kinds = [k for k in ORDER if self.options.kinds.get(k)]
-        for kind in kinds:
-            wanted = round(goal * self.options.kinds[kind] / self.total) - self.tally.made[kind]
+        for kind in (k for k in ORDER if k in weights):
+            wanted = round(goal * weights[kind] / self.total) - self.tally.made[kind]
             drafts.extend(self._of_kind(kind, min(wanted, due - len(drafts)), queue))
-        for kind in reversed(kinds):
+        gap, true = due - len(drafts), {k: weights[k] for k in _TRUE if k in weights}
+        for kind, weight in true.items():
+            part = math.ceil(gap * weight / sum(true.values()))
+            drafts.extend(self._of_kind(kind, min(part, due - len(drafts)), queue))
+        for kind in (k for k in IN_PLACE if k in weights):
             drafts.extend(self._of_kind(kind, due - len(drafts), queue))
         return drafts
 
@@ -211,6 +230,11 @@ class _Synthesis:
             return drafts
         verdicts = self.judge.verdicts([d.example for d in drafts])
         self.tally.judged.update(v.outcome for v in verdicts)
+        self.tally.refused.update(
+            (d.kind, f"the judge's verdict: {v.outcome}")
+            for d, v in zip(drafts, verdicts, strict=True)
+            if v.outcome != "unanswerable"
+        )
         return [d for d, v in zip(drafts, verdicts, strict=True) if v.outcome == "unanswerable"]
 
     def _with_twin(self, draft: _Draft, parent: Example) -> Iterator[Example]:

@@ -72,6 +72,22 @@ def test_finished_unfinished_and_forced(recipe: Path, inputs: Path, capsys: pyte
     assert len(rows_of(inputs / "out")) == 21
 
 
+def test_what_a_person_should_know_is_told_on_the_way_and_at_the_end(
+    recipe: Path, inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """48 + 18 rows call; of dependent calls there are none, so that the other kind gives all six."""
+    kinds = {"partial_fulfilment": 1, "domain_mismatch": 1}
+    recipe.write_text(json.dumps(base(negatives={"count": 6, "kinds": kinds}, calls_wanted=0.1, heldout=None)))
+    assert main(["data", "build", "r.yaml", "--out", "out"]) == 0
+    out, err = capsys.readouterr()
+    assert (
+        "note: calls_wanted 0.1: train has 66 calling and 12 no-call rows, and 6 negatives to come, so that 76% of them"
+        in err
+    )  # 2 and 18 of 84 stay
+    assert "negatives domain_mismatch 6/3, partial_fulfilment 0/3 (made/asked for)" in out
+    assert "partial_fulfilment: 0 of 3 asked for; others took their place: no call that all the others depend on" in out
+
+
 def test_an_interruption_says_how_to_go_on(
     recipe: Path, inputs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,16 @@ import yaml
 
 from rlvr.data.card import card, table
 from rlvr.data.card_rows import clip, row_lines, shown_rows
-from rlvr.data.card_tables import Table, count_tables, left_out_tables, mixture_lines, shortfalls, source_table, totals
+from rlvr.data.card_tables import (
+    Table,
+    count_tables,
+    left_out_tables,
+    mixture_lines,
+    negative_kinds,
+    shortfalls,
+    source_table,
+    totals,
+)
 
 
 def counts(**more: Any) -> dict[str, Any]:
@@ -111,6 +120,50 @@ def test_what_did_not_come_out_as_asked_is_said() -> None:
     assert found[1] == "xlam, a.jsonl: 7 of 9 examples asked for; there were no more"
     assert found[2].startswith("negatives: 2 of 3 asked for")
     assert found[3].startswith("heldout: 2 rows (25.00%, 40.00% asked for)")
+
+
+def made_by_kind(**more: Any) -> dict[str, Any]:
+    """Of 1,000 negatives 300 were to be of near twins: 90 could be made, and the judge dropped more still."""
+    return {
+        **counts()["negatives"], "asked": 1000, "made": 1000, "kept": 998, "servers": 0, "units": 2,
+        "asked_by_kind": {"action_mismatch": 300, "server_shuffle": 400, "missing_permission": 300},
+        "by_kind": {"action_mismatch": 90, "server_shuffle": 398, "missing_permission": 512},
+        "kept_by_kind": {"action_mismatch": 90, "server_shuffle": 396, "missing_permission": 512},
+        "refused": [
+            ["action_mismatch", "no near twin with another verb", 5010],
+            ["action_mismatch", "the judge's verdict: answerable", 12],
+            ["server_shuffle", "no other server's tools are far enough from the query", 7],
+        ],
+        **more,
+    }  # fmt: skip
+
+
+def test_negatives_by_kind_with_the_reason_where_there_are_fewer() -> None:
+    found = counts(negatives=made_by_kind())
+    by_kind = count_tables(found)[-1]
+    assert by_kind.head == ("kind", "why fewer", "asked for", "made", "passed the filters")
+    assert by_kind.rows == (
+        ("action_mismatch", "no near twin with another verb (5,010 tries)", "300", "90", "90"),
+        ("server_shuffle", "", "400", "398", "396"),  # 2 of 400: each unit rounds
+        ("missing_permission", "", "300", "512", "512"),
+    )
+    assert [line for line in shortfalls(found) if line.startswith("negatives, ")] == [
+        "negatives, action_mismatch: 90 of 300 asked for; others took their place: no near twin with another verb "
+        "(5,010 tries)"
+    ]
+    assert "| no near twin with another verb (5,010 tries) | 300 | 90 | 90 |" in card(
+        manifest(negatives=made_by_kind()), []
+    )
+
+
+def test_a_card_says_where_the_tools_of_server_shuffle_came_from() -> None:
+    said = " ".join(mixture_lines(counts(negatives=made_by_kind())))
+    assert "names no list of servers: the tools of server_shuffle are those of other rows" in said
+    said = " ".join(mixture_lines(counts(negatives=made_by_kind(servers=755))))
+    assert "drawn from 755 servers" in said
+    without_reason = counts(negatives=made_by_kind(refused=[]))
+    assert [k.why for k in negative_kinds(without_reason)] == ["no parent was left for it", "", ""]
+    assert list(negative_kinds(counts())) == []  # a build of an older version
 
 
 def test_the_mixture_in_sentences() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
+from http.client import IncompleteRead
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -112,9 +115,58 @@ def test_the_key_goes_into_the_header_only(
 def test_nobody_there(tmp_path: Path, parent: Callable[..., Example]) -> None:
     waits: list[float] = []
     judge = Judge("http://127.0.0.1:9/v1", "m", tmp_path / "a.sqlite", retries=2, timeout_s=2, sleep=waits.append)
-    with pytest.raises(RunError, match="run again to go on"):
+    with pytest.raises(RunError, match=r"gave no answer in 3 tries .* not asked for again\. Run again to go on\."):
         judge.verdicts([parent(0)])
     assert waits == [2.0, 4.0]
+
+
+def test_it_is_asked_beforehand_whether_it_answers(
+    judge: Judge, server: Server, parent: Callable[..., Example]
+) -> None:
+    assert judge.check() is None
+    assert len(server.asked) == 1
+    server.say = lambda _: 401
+    with pytest.raises(UsageError, match=r"answers HTTP 401 for the model 'm'.*OPENAI_API_KEY\. No row was read yet"):
+        judge.check()
+    server.say = lambda _: 503
+    with pytest.raises(UsageError, match=r"no answer in 2 tries \(HTTP 503\)\. Start it, or correct its address"):
+        judge.check()
+    server.say = lambda _: NO
+    judge.verdicts([parent(0)])
+    server.say = lambda _: 503
+    assert "gave no answer" in str(judge.check())  # the kept answers may be enough
+    blocked = dataclasses.replace(judge, cache=judge.cache / "below")
+    with pytest.raises(RunError, match="the judge's answers cannot be kept there"):
+        blocked.check()
+
+
+def test_every_answer_that_came_is_kept_whatever_fails_beside_it(
+    judge: Judge, server: Server, parent: Callable[..., Example]
+) -> None:
+    """Eight are asked side by side: four fail at once, and four answers come later."""
+
+    def say(text: str) -> str | int:
+        if any(f"question {n}" in text for n in range(4)):
+            return 401
+        time.sleep(0.3)
+        return NO
+
+    server.say = say
+    with pytest.raises(UsageError, match="HTTP 401"):
+        judge.verdicts([parent(n) for n in range(8)])
+    server.say = lambda _: 500
+    assert [v.outcome for v in judge.verdicts([parent(n) for n in range(4, 8)])] == ["unanswerable"] * 4
+
+
+def test_an_answer_that_is_cut_off_is_no_crash(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch, parent: Callable[..., Example]
+) -> None:
+    def cut(self: Judge, text: str) -> Any:
+        raise IncompleteRead(b"{")
+
+    monkeypatch.setattr(Judge, "_send", cut)
+    with pytest.raises(RunError, match="IncompleteRead"):
+        judge.verdicts([parent(0)])
 
 
 @pytest.mark.parametrize(
@@ -173,3 +225,4 @@ def test_what_the_judge_calls_answerable_is_made_of_others(
     assert "p1/missing_permission" not in {e.id for e in made}
     assert len(made) == 3
     assert tally.judged["unanswerable"] == 3
+    assert tally.refused["missing_permission", "the judge's verdict: answerable"] == 1

@@ -250,6 +250,34 @@ def test_what_a_kind_cannot_give_the_others_do(parents: list[Example]) -> None:
     assert tally.refused["partial_fulfilment", "no call that all the others depend on"] > 0
 
 
+def test_hard_kinds_stand_in_before_easy_ones(parents: list[Example]) -> None:
+    """No example has calls that depend on each other: the 40 of that kind are shared out 3 to 1 between the kinds whose
+    label is true by construction, and none of them is made of tools that are only others."""
+    tally = Tally()
+    kinds = {"partial_fulfilment": 4.0, "domain_mismatch": 2.0, "missing_permission": 3.0, "format_mismatch": 1.0}
+    options = NegativeOptions(kinds=kinds, count=100, parents=len(parents), pool=len(parents))
+    made = list(synthesize(parents, options, tally=tally))
+    assert len(made) == 100
+    assert tally.made == {"domain_mismatch": 20, "missing_permission": 60, "format_mismatch": 20}
+
+
+def test_what_is_not_wanted_stands_in_for_nothing(parents: list[Example]) -> None:
+    kinds = {"partial_fulfilment": 1.0, "domain_mismatch": 1.0, "missing_permission": 0.0}
+    tally = Tally()
+    made = list(synthesize(parents, NegativeOptions(kinds=kinds, count=30, parents=len(parents)), tally=tally))
+    assert len(made) == 30
+    assert tally.made == {"domain_mismatch": 30}
+
+
+def test_servers_come_before_the_tools_of_other_examples(parents: list[Example]) -> None:
+    servers = [ToolSet(str(p.meta["domain"]), p.tools, f"number {i}") for i, p in enumerate(parents[:60])]
+    options = NegativeOptions(kinds={"server_shuffle": 1.0}, share=1.0)
+    for given, whose in ((servers, "are those of the server number"), ([], "are those of another example")):
+        made = list(synthesize(parents[60:160], options, given))
+        assert len(made) > 80
+        assert {whose in e.meta["negative"]["reason"] for e in made} == {True}
+
+
 def test_servers_of_the_same_label_or_toolset_are_passed_over(
     tool: Callable[..., Tool], parent: Callable[..., Example]
 ) -> None:

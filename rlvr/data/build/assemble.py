@@ -9,18 +9,22 @@ from pathlib import Path
 import numpy as np
 
 from rlvr.data.build.folder import DATA, BuildFolder
-from rlvr.data.build.negate import Unit, Units, load_servers, make_negatives, places, units
+from rlvr.data.build.negate import Unit, Units, make_negatives, places, units
 from rlvr.data.build.plan import SPLITS, Balanced, Taken, balance, negatives_wanted, repeated, take
-from rlvr.data.build.progress import Counter, Say
-from rlvr.data.build.reading import Read, Sizes, read_sources
+from rlvr.data.build.progress import Counter, Note, Say
+from rlvr.data.build.reading import Read, Sizes
 from rlvr.data.build.recipe import DataRecipe
 from rlvr.data.build.record import hash64, tool_key
 from rlvr.data.build.shards import ShardUnit, write_shard
+from rlvr.data.build.shares import Bounds, left_over, unreachable
 from rlvr.data.build.split import Split, lists_of, split_by_tools
 from rlvr.data.build.store import Array, Index, join, read_index
 from rlvr.data.build.workers import Workers
-from rlvr.data.rows import Shard
-from rlvr.errors import DataError
+from rlvr.data.sources.mcp import Server
+from rlvr.errors import DataError, UsageError
+
+MUCH = 0.5
+"""Of the rows: where the share of calls costs more of them, a person should know before negatives are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Assembly:
     reads: list[Read]
     taken: Taken
     split: Split | None
+    servers: int
     negatives: Units | None
     negative_files: list[Path]
     asked: int
@@ -54,19 +59,16 @@ class _Rows:
 
 
 def assemble(
-    recipe: DataRecipe,
-    folder: BuildFolder,
-    shards: Sequence[Sequence[Shard]],
-    workers: Workers,
-    sizes: Sizes,
-    say: Say | None,
-) -> Assembly:
-    """Run every step that is not yet done."""
-    reads = read_sources(recipe, folder.scratch / "read", workers, sizes, say, shards)
+    recipe: DataRecipe, folder: BuildFolder, reads: list[Read], servers: Sequence[Server], workers: Workers,
+    sizes: Sizes, say: Say | None, note: Note | None = None,
+) -> Assembly:  # fmt: skip
+    """Run every step behind the reading that is not yet done.
+
+    Raises `UsageError` where the share of calls cannot hold with the rows that were read, before negatives are made.
+    """
     rows = _Rows.of([f for r in reads for f in r.files])
     per_source = np.cumsum([r.tally.kept for r in reads])
     taken = take(recipe, rows.index.keys, [int(n) for n in per_source])
-    servers = load_servers(recipe)
     split = _split(recipe, rows, taken, [[tool_key(t) for t in s.tools] for s in servers])
     parts = _parts(taken.rows, split)
     asked, made = 0, list[Unit]()
@@ -78,6 +80,8 @@ def assemble(
             folder.scratch / "negatives", rows.files, rows.ends, rows.index, parts, asked, recipe.seed, sizes.parents,
             _servers_of(split, len(servers)),
         )  # fmt: skip
+    _check_share(recipe, rows.index, parts, made, note)
+    if recipe.negatives is not None:
         negatives = make_negatives(made, workers, say)
         parts = [np.setdiff1d(p, _numbers(rows, negatives.replaced)) for p in parts]
     everything = _Rows.of([*rows.files, *(u.path for u in made)])
@@ -97,7 +101,33 @@ def assemble(
     _write(todo, workers, say)
     broken, files = _broken(pairs, everything, mixed), [u.path for u in made]
     paths, stats = [u.path for u in todo], [u.stats for u in todo]
-    return Assembly(reads, taken, split, negatives, files, asked, mixed, broken, paths, stats)
+    return Assembly(reads, taken, split, len(servers), negatives, files, asked, mixed, broken, paths, stats)
+
+
+def _check_share(
+    recipe: DataRecipe, index: Index, parts: Sequence[Array], made: Sequence[Unit], note: Note | None
+) -> None:
+    """Raise `UsageError` where no number of rows can have the share of calls, however many negatives pass."""
+    share = recipe.calls_wanted
+    if share is None:
+        return
+    found = [_bounds(recipe, index, s, rows, made) for s, rows in zip(SPLITS, parts, strict=True) if len(rows)]
+    if why := unreachable(share, found):
+        raise UsageError(why)
+    for bounds, have in found:
+        if note and (lost := left_over(share, bounds)) > MUCH:
+            note(f"calls_wanted {share:g}: {have}, so that {lost:.0%} of them will be left out.")
+
+
+def _bounds(recipe: DataRecipe, index: Index, split: str, rows: Array, made: Sequence[Unit]) -> tuple[Bounds, str]:
+    """What a split can have at most, and in words what it has."""
+    calls = int(index.calls[rows].sum())
+    others = len(rows) - calls
+    planned = sum(u.count for u in made if u.path.name.startswith(f"{split}-"))
+    twins = planned if recipe.negatives is not None and recipe.negatives.twins else 0
+    have = f"{split} has {calls:,} calling and {others:,} no-call rows"
+    have += f", and {planned:,} negatives to come" if planned else ""
+    return Bounds.exact(calls + twins, others + planned), have
 
 
 def _split(recipe: DataRecipe, rows: _Rows, taken: Taken, servers: Sequence[Sequence[int]]) -> Split | None:

@@ -5,22 +5,26 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from rlvr.data.build.recipe import SourceChoice
 from rlvr.data.generator import GeneratorOptions, generate
 from rlvr.data.rows import Row, Shard, count_rows, find_shards, read_shard
-from rlvr.data.sources import get_source
+from rlvr.data.sources import get_source, toucan
 from rlvr.data.sources.base import Reject, chosen
 from rlvr.data.sources.reading import check_fields
 from rlvr.data.sources.rejects import NotUnderstood, Unused
-from rlvr.errors import DataError, UsageError
+from rlvr.errors import DataError, UsageError, did_you_mean
 from rlvr.types import Example
 
 BUILTIN = "builtin"
 Raw: TypeAlias = Row | DataError | Example
 Place: TypeAlias = tuple[int, int]  # (shard, row in it)
+HubKey: TypeAlias = tuple[str, str | None, str]  # id, config, split
 _OWN_OPTIONS = ("split", "seed")
+_SUBSETS: Mapping[str, tuple[str, ...]] = {"toucan": toucan.SUBSETS}
+"""Of sources as they are published: a local copy may hold others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +57,63 @@ def source_problems(choices: Iterable[tuple[int, SourceChoice]]) -> list[str]:
             continue
         if choice.location is None and source.hub_id is None:
             problems.append(f"{where}.location: missing; {choice.source} has no place of its own on the hub.")
-        if choice.subset is not None and source.subset_field is None:
-            problems.append(f"{where}.subset: {choice.source} has no subsets.")
+        if choice.subset is not None and (problem := _subset_problem(choice, choice.subset)):
+            problems.append(f"{where}.subset: {problem}")
     return problems
 
 
-def open_shards(choice: SourceChoice) -> list[Shard]:
-    """The parts of a source, in order; none for the generator. Raises what reading them raises."""
-    if choice.source == BUILTIN:
-        return []
+def _subset_problem(choice: SourceChoice, subset: str) -> str | None:
+    source = get_source(choice.source)
+    if source.subset_field is None:
+        return f"{choice.source} has no subsets."
+    known = _SUBSETS.get(choice.source, ()) if choice.location in (None, source.hub_id) else ()
+    if known and subset not in known:
+        return f"got {subset!r}, expected one of {', '.join(known)}.{guess(subset, known)}"
+    return None
+
+
+def guess(word: str, known: Iterable[str]) -> str:
+    """` Did you mean X?` where one of the known words is close; the caller lists them all."""
+    found = did_you_mean(word, known)
+    return found if found.startswith(" Did") else ""
+
+
+def place_of(choice: SourceChoice) -> tuple[str, str | None]:
+    """Where a source lies and which config of it is read: what the recipe says, else its own place on the hub."""
     source = get_source(choice.source)
     config = choice.config if choice.config or choice.location else source.hub_config
-    location = choice.location or str(source.hub_id)
-    shards = find_shards(location, config=config, split=choice.split, revision=choice.revision)
-    if not shards[0].hub or choice.revision is not None:
+    return choice.location or str(source.hub_id), config
+
+
+def is_local(choice: SourceChoice) -> bool:
+    return Path(place_of(choice)[0]).expanduser().exists()
+
+
+def open_shards(choice: SourceChoice, begun: Mapping[HubKey, str | None] | None = None) -> list[Shard]:
+    """The parts of a source, in order; none for the generator. Raises what reading them raises.
+
+    `begun` are the states of the hub that a build which is gone on with was begun with: it stays with those.
+    """
+    if choice.source == BUILTIN:
+        return []
+    location, config = place_of(choice)
+    key, revision = (location, config, choice.split), choice.revision
+    pinned = revision is not None or key in (begun or {})
+    if revision is None and begun is not None:
+        revision = begun.get(key)
+    shards = find_shards(location, config=config, split=choice.split, revision=revision)
+    if not shards[0].hub or pinned:
         return shards
-    newest = _newest_revision(location)
+    newest = newest_revision(location)
     return [replace(shard, revision=newest) for shard in shards]
 
 
-def _newest_revision(hub_id: str) -> str | None:
+def newest_revision(hub_id: str) -> str | None:
     """The commit of a data set that is read, so that a build is of one state of it; `None` where the hub does not say
     (offline, what is in the cache is read)."""
-    from huggingface_hub import HfApi
-
     try:
+        from huggingface_hub import HfApi
+
         sha = HfApi().dataset_info(hub_id, timeout=20).sha
     except Exception:  # the hub's errors have no common parent
         return None
@@ -109,7 +145,7 @@ def understood(choice: SourceChoice, raw: Raw) -> tuple[list[Example], list[Reje
     if isinstance(raw, DataError):
         return [], [Reject(choice.source, "", raw.where, "not_understood", "not_a_row", raw.what)]
     source = get_source(choice.source)
-    if choice.subset is not None and raw.value.get(str(source.subset_field)) != choice.subset:
+    if choice.subset is not None and subset_of(choice, raw) != choice.subset:
         return None
     try:
         found = chosen(source.examples(raw), choice.turns)
@@ -123,6 +159,11 @@ def understood(choice: SourceChoice, raw: Raw) -> tuple[list[Example], list[Reje
     if choice.expects:
         examples = [e if e.ground_truth else replace(e, expects=choice.expects) for e in examples]
     return examples, [r for r in found if isinstance(r, Reject)]
+
+
+def subset_of(choice: SourceChoice, raw: Raw) -> str:
+    """The name of a row's subset; empty where it has none."""
+    return str(raw.value.get(str(get_source(choice.source).subset_field)) or "") if isinstance(raw, Row) else ""
 
 
 def _checked(rows: Iterator[Row | DataError], choice: SourceChoice) -> Iterator[Row | DataError]:

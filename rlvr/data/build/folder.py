@@ -1,7 +1,8 @@
 """The folder of a build: what lies in it while it is made, when it may be gone on with, and when it is whole.
 
 README.md  recipe.yaml  rejects.jsonl  samples.jsonl  data/*.parquet  figures/  manifest.json    the last comes last
-.build/    scratch, removed at the end
+inputs.json    the input files as they were on this machine; it is not pushed
+.build/        scratch, removed at the end
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from typing import Any
 
 import rlvr
 from rlvr.data.build.reading import Sizes
-from rlvr.data.rows import Shard
 from rlvr.errors import DataError, RunError, UsageError
 from rlvr.jsonl import read_objects
 
 MANIFEST, README, RECIPE = "manifest.json", "README.md", "recipe.yaml"
 REJECTS, SAMPLES, DATA, FIGURES = "rejects.jsonl", "samples.jsonl", "data", "figures"
+INPUTS = "inputs.json"
 FINISHED = (README, RECIPE, REJECTS, SAMPLES, DATA, FIGURES, MANIFEST)
+_OWN = (INPUTS, *FINISHED)
 _BLOCK = 1 << 22
 _LOCK, _BEGUN = "lock", "begun.json"
 _LOCK_TRIES, _LOCK_WAIT_SECONDS = 30, 0.1
@@ -59,7 +61,10 @@ class BuildFolder:
                 f"{self.path}: holds a build that was not finished. Go on with --resume, or begin anew with --force."
             )
         elif self.is_finished():
-            raise UsageError(f"{self.path}: holds a finished build. Give another --out, or --force to build it anew.")
+            raise UsageError(
+                f"{self.path}: holds a finished build. Give another --out, or --force to build it anew; --resume says "
+                f"whether its inputs changed."
+            )
         else:
             foreign = [p.name for p in self.path.iterdir() if p != self.scratch] if self.path.is_dir() else []
         if foreign:
@@ -68,7 +73,7 @@ class BuildFolder:
             )
 
     def _foreign(self) -> list[str]:
-        known = {*FINISHED, self.scratch.name}
+        known = {*_OWN, self.scratch.name}
         return [p.name for p in self.path.iterdir() if p.name not in known] if self.path.is_dir() else []
 
     @contextmanager
@@ -90,26 +95,40 @@ class BuildFolder:
             os.close(handle)
 
     def begin(self, recipe: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]], sizes: Sizes) -> None:
-        """Record what the build is of, or check that it is the one that was begun. Raises `UsageError` where not."""
+        """Record what the build is of."""
         now = {"recipe": recipe, "version": rlvr.__version__, "sizes": asdict(sizes), "inputs": list(inputs)}
+        write_whole(self.scratch / _BEGUN, json.dumps(now, ensure_ascii=False))
+
+    def begun(self, recipe: Mapping[str, Any], sizes: Sizes) -> list[dict[str, Any]] | None:
+        """The inputs of the build that was begun here, `None` where none was. Raises `UsageError` where it is one of
+        something else."""
         path = self.scratch / _BEGUN
         if not path.is_file():
-            write_whole(path, json.dumps(now, ensure_ascii=False))
-            return
-        before = json.loads(path.read_text(encoding="utf-8"))
-        words = {"recipe": "the recipe", "version": "rlvr's version", "sizes": "a size", "inputs": "an input file"}
-        now = json.loads(json.dumps(now))
+            return None
+        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        now = json.loads(json.dumps({"recipe": recipe, "version": rlvr.__version__, "sizes": asdict(sizes)}))
+        words = {"recipe": "the recipe", "version": "rlvr's version", "sizes": "a size"}
         changed = [words[key] for key in now if before.get(key) != now[key]]
         if changed:
             raise UsageError(
                 f"{self.path}: {' and '.join(changed)} changed since this build was begun, so that going on would mix "
-                f"two. Begin anew with --force."
+                f"two. Begin anew with --force, or give another --out."
             )
+        inputs: list[dict[str, Any]] = before["inputs"]
+        return inputs
+
+    def inputs(self) -> list[dict[str, Any]]:
+        """What a finished build was made of, with the files' times where they are known."""
+        try:
+            found: list[dict[str, Any]] = json.loads((self.path / INPUTS).read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # a folder from another machine, or of an older version
+            found = self.manifest()["inputs"]
+        return found
 
     def clear(self) -> None:
         """Remove what a build wrote, finished or not; the manifest first, so that no half folder looks whole."""
         inside = [p for p in self.scratch.iterdir() if p.name != _LOCK] if self.scratch.is_dir() else []
-        for path in (self.path / MANIFEST, *(self.path / name for name in FINISHED), *inside):
+        for path in (self.path / MANIFEST, *(self.path / name for name in _OWN), *inside):
             _remove(path)
 
     def seal(self, manifest: Mapping[str, Any]) -> None:
@@ -121,7 +140,7 @@ class BuildFolder:
 
     def publish(self) -> dict[str, Any]:
         """Put the finished files in their place, the manifest last, and remove the scratch; return the manifest."""
-        for name in FINISHED:
+        for name in _OWN:
             made = self.finished / name
             if made.exists():
                 _remove(self.path / name)
@@ -165,29 +184,12 @@ def read_samples(folder: Path) -> list[dict[str, str]]:
     return [row for _, row in read_objects(folder / SAMPLES)]
 
 
-def describe_inputs(shards: Sequence[Sequence[Shard]], others: Sequence[Path] = ()) -> list[dict[str, Any]]:
-    """What a build reads: of every local file its size and SHA-256, of the hub the id and revision."""
-    out: list[dict[str, Any]] = []
-    for parts in shards:
-        out += [{"file": s.location, **_digest(Path(s.location))} for s in parts if not s.hub]
-        hub = {(s.location, s.config, s.split, s.revision): len(parts) for s in parts if s.hub}
-        out += [{"hub": h, "config": c, "split": s, "revision": r, "parts": n} for (h, c, s, r), n in hub.items()]
-    return out + [{"file": str(p), **_digest(p)} for p in others]
-
-
 def sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _digest(path: Path) -> dict[str, Any]:
-    try:
-        return {"bytes": path.stat().st_size, "sha256": sha256(path)}
-    except OSError as error:
-        raise DataError(str(path), f"cannot be read: {error.strerror}") from error
 
 
 def write_whole(path: Path, text: str) -> None:

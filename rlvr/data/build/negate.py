@@ -7,6 +7,7 @@ and writes a file of rows. Which unit a row is in depends on the rows alone.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,17 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from rlvr.data.build.ahead import load_servers, make_judge
 from rlvr.data.build.draw import apportion, ranks
 from rlvr.data.build.plan import SPLITS, named, repeated
-from rlvr.data.build.progress import Counter, Say
-from rlvr.data.build.recipe import DataRecipe, NegativeChoice
+from rlvr.data.build.progress import Counter as Progressing
+from rlvr.data.build.progress import Say
+from rlvr.data.build.recipe import NegativeChoice
 from rlvr.data.build.record import to_example
 from rlvr.data.build.steps import Steps, Tally, current
 from rlvr.data.build.store import Array, Index, Packed, Readers, Writer, is_whole, read_notes
 from rlvr.data.build.workers import Workers
-from rlvr.data.sources.mcp import Server, read_servers
-from rlvr.errors import DataError
-from rlvr.negatives import Judge, NegativeOptions, Verifier, load_embedder, synthesize
+from rlvr.negatives import NegativeOptions, Verifier, load_embedder, synthesize
 from rlvr.negatives import Tally as Made
 from rlvr.negatives.options import SHARES
 from rlvr.types import Example
@@ -52,13 +53,15 @@ class Unit:
 @dataclass(slots=True)
 class Units:
     """What the units made: counts, pairs of twins (keys: ids of the negative and of its positive), parents whose twin
-    stands for them (file, row in it), and why parents gave no negative of a kind."""
+    stands for them (file, row in it), how many of each kind were made and passed the filters, and why parents gave no
+    negative of a kind."""
 
     tally: Tally = field(default_factory=Tally)
     twins: list[tuple[str, str]] = field(default_factory=list)
     replaced: list[tuple[int, int]] = field(default_factory=list)
-    made: dict[str, int] = field(default_factory=dict)
-    refused: dict[tuple[str, str], int] = field(default_factory=dict)
+    made: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 def units(
@@ -97,7 +100,7 @@ def make_negatives(found: Sequence[Unit], workers: Workers, say: Say | None) -> 
         folder.mkdir(parents=True, exist_ok=True)
     left = [u for u in found if not is_whole(u.path)]
     total = sum(u.count for u in found)
-    counter = Counter("make negatives", "negatives", total, say, done=total - sum(u.count for u in left))
+    counter = Progressing("make negatives", "negatives", total, say, done=total - sum(u.count for u in left))
     for count in workers.map(_make, left):
         counter.add(count)
     out = Units()
@@ -106,27 +109,21 @@ def make_negatives(found: Sequence[Unit], workers: Workers, say: Say | None) -> 
         out.tally.add(Tally.from_json(notes["tally"]))
         out.twins += [(negative, twin) for negative, twin in notes["twins"]]
         out.replaced += [(int(f), int(r)) for f, r in unit.parents[notes["replaced"]]]
-        for kind, n in notes["made"].items():
-            out.made[kind] = out.made.get(kind, 0) + n
-        for kind, why, n in notes["refused"]:
-            out.refused[kind, why] = out.refused.get((kind, why), 0) + n
+        out.made.update(notes["made"])
+        out.kept.update(notes["kept"])
+        out.refused.update({(kind, why): n for kind, why, n in notes["refused"]})
     return out
+
+
+def weights(choice: NegativeChoice) -> dict[str, float]:
+    """The weights of the kinds: the recipe's, or the generator's own."""
+    return dict(choice.kinds) or dict(SHARES)
 
 
 def negatives_left_out(path: Path) -> list[dict[str, str]]:
     """What a unit made and a filter dropped."""
     rows: list[dict[str, str]] = read_notes(path)["left_out"]
     return rows
-
-
-def load_servers(recipe: DataRecipe) -> list[Server]:
-    """The servers whose tools negatives may be given. Raises `DataError` on a file that holds none."""
-    if recipe.negatives is None or recipe.negatives.servers is None:
-        return []
-    servers = list(read_servers(recipe.negatives.servers, rejects=lambda reject: None))
-    if not servers:
-        raise DataError(recipe.negatives.servers, "holds no server with tools")
-    return servers
 
 
 def _make(unit: Unit) -> int:
@@ -151,6 +148,7 @@ class _Work:
         self.twins: list[tuple[str, str]] = []
         self.with_twin: set[str] = set()
         self.ids: list[str] = []
+        self.kept: Counter[str] = Counter()
 
     def run(self, parents: Iterator[Example]) -> None:
         writer = Writer(self.unit.path)
@@ -166,6 +164,7 @@ class _Work:
                     "replaced": replaced,
                     "left_out": self.left_out,
                     "made": dict(sorted(made.made.items())),
+                    "kept": dict(sorted(self.kept.items())),
                     "refused": [[*key, n] for key, n in sorted(made.refused.items())],
                 }
             )
@@ -187,17 +186,14 @@ class _Work:
             twins=choice.twins,
             pool=choice.pool,
             max_tools=choice.max_tools,
-            kinds=dict(choice.kinds) or dict(SHARES),
+            kinds=weights(choice),
         )
         everyone = shared(load_servers, self.steps.recipe)
         servers = [everyone[i] for i in unit.servers]
         first = list(itertools.islice(parents, choice.pool))
         embed = shared(load_embedder, choice.embeddings) if choice.embeddings else None
         verifier = Verifier.fit((t for one in (*servers, *first) for t in one.tools), embed=embed)
-        judge = None
-        if choice.judge is not None:
-            given = choice.judge
-            judge = Judge(given.endpoint, given.model, Path(given.cache).expanduser(), given.api_key_env)
+        judge = make_judge(choice.judge) if choice.judge is not None else None
         rest = itertools.chain(first, parents)
         yield from synthesize(rest, options, servers or None, verifier=verifier, judge=judge, tally=made)
 
@@ -219,6 +215,7 @@ class _Work:
         for row in packed:
             writer.add(row)
         self.tally.kept += 1
+        self.kept[str(pair[0].meta["negative"]["kind"])] += 1
         if len(pair) > 1:
             self.twins.append((pair[0].id, pair[1].id))
             self.with_twin.add(str(pair[0].meta["negative"]["parent"]))

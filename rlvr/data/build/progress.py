@@ -30,6 +30,8 @@ class Progress:
 
 
 Say = Callable[[Progress], None]
+Note = Callable[[str], None]
+"""Takes a sentence that a person should read while a build runs."""
 
 
 class Counter:

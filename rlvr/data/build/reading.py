@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rlvr.data.build.feeds import BUILTIN, Place, chunks, open_shards, rows_hint
-from rlvr.data.build.progress import Counter, Say
-from rlvr.data.build.recipe import DataRecipe
+from rlvr.data.build.feeds import BUILTIN, HubKey, Place, chunks, guess, open_shards, rows_hint
+from rlvr.data.build.progress import Counter, Note, Say
+from rlvr.data.build.recipe import DataRecipe, SourceChoice
 from rlvr.data.build.screens import duplicate_filter
 from rlvr.data.build.steps import Done, Tally, run_steps
 from rlvr.data.build.store import Writer, is_whole, read_notes
@@ -24,6 +24,9 @@ from rlvr.data.build.workers import Workers
 from rlvr.data.filters import RememberingFilter
 from rlvr.data.rows import Shard
 from rlvr.errors import DataError
+
+REPEATS = "repeats"
+"""In a line of what was left out: the number, among the rows that were kept, of the one that it repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,9 @@ class Read:
 
 
 def read_sources(
-    recipe: DataRecipe, folder: Path, workers: Workers, sizes: Sizes, say: Say | None, shards: Sequence[Sequence[Shard]]
-) -> list[Read]:
+    recipe: DataRecipe, folder: Path, workers: Workers, sizes: Sizes, say: Say | None,
+    shards: Sequence[Sequence[Shard]], note: Note | None = None,
+) -> list[Read]:  # fmt: skip
     """Read every source of a recipe into `folder/NN/…`; what is there already is kept and gone on from.
 
     Raises `DataError` where a source gives nothing, or what reading it raises.
@@ -56,7 +60,7 @@ def read_sources(
         if duplicates is not None:
             duplicates.restore(_remembered(folder, len(recipe.sources)))
         return [
-            _read_one(_Source(recipe, i, folder / f"{i:02d}", sizes, shards[i]), duplicates, workers, say)
+            _read_one(_Source(recipe, i, folder / f"{i:02d}", sizes, shards[i], note), duplicates, workers, say)
             for i in range(len(recipe.sources))
         ]
     finally:
@@ -68,20 +72,23 @@ def _read_one(source: _Source, duplicates: RememberingFilter | None, workers: Wo
     source.resume()
     source.read(duplicates, workers, say)
     if not source.kept:
-        where = f"sources[{source.index}] ({source.choice.source})"
-        raise DataError(where, f"gives no example: {_why_nothing(source.tally)}")
+        raise DataError(source.name, f"gives no example: {_why_nothing(source.choice, source.tally)}")
     return Read(source.files, source.tally)
 
 
 class _Source:
     """One source on its way into files."""
 
-    def __init__(self, recipe: DataRecipe, index: int, folder: Path, sizes: Sizes, shards: Sequence[Shard]) -> None:
+    def __init__(
+        self, recipe: DataRecipe, index: int, folder: Path, sizes: Sizes, shards: Sequence[Shard],
+        note: Note | None = None,
+    ) -> None:  # fmt: skip
         self.choice = recipe.sources[index]
         self.index = index
         self.folder = folder
         self.sizes = sizes
         self.shards = shards
+        self.note = note
         self.enough = recipe.wanted(index) if self.choice.take == "first" else None
         self.files: list[Path] = []
         self.tally = Tally()
@@ -91,6 +98,13 @@ class _Source:
     @property
     def kept(self) -> int:
         return self.tally.kept
+
+    @property
+    def name(self) -> str:
+        """For people: its place in the recipe, what it is, and what is read."""
+        read = dict.fromkeys(s.name for s in self.shards)
+        more = f" and {len(read) - 1} more files" if len(read) > 1 else ""
+        return f"sources[{self.index}] ({', '.join([self.choice.source, *list(read)[:1]])}{more})"
 
     def resume(self) -> None:
         """Take over the files that an earlier process finished."""
@@ -131,19 +145,21 @@ class _Source:
             raise
         self.tally.add(part.tally)
         self.files.append(part.writer.path)
+        if len(self.files) == 1 and not self.finished and self.note and _none_of_subset(self.tally):
+            self.note(f"{self.name}: {_why_nothing(self.choice, self.tally)} Reading goes on.")
 
     def _add(self, chunk: Done, part: _Part, duplicates: RememberingFilter | None) -> None:
         part.tally.add(chunk.tally)
         part.left_out += chunk.left_out
-        for row_id, row in chunk.rows:
+        for row_id, where, row in chunk.rows:
             if self.enough is not None and self.kept + part.tally.kept >= self.enough:
                 return
             reason = duplicates.why_not_key(row.mark) if duplicates is not None else None
             if duplicates is not None and reason is not None:
                 part.tally.dropped[duplicates.name, reason] += 1
-                line = {"source": self.choice.source, "id": row_id, "where": "", "kind": "dropped"}
-                words = "the same as, or nearly, an example before it"
-                part.left_out.append(line | {"code": f"{duplicates.name}: {reason}", "reason": words})
+                line: dict[str, Any] = {"source": self.choice.source, "id": row_id, "where": where, "kind": "dropped"}
+                line["code"] = f"{duplicates.name}: {reason}"
+                part.left_out.append(line | {REPEATS: duplicates.original(row.mark)})
                 continue
             part.writer.add(row)
             part.tally.kept += 1
@@ -158,7 +174,7 @@ class _Part:
     def __init__(self, path: Path) -> None:
         self.writer = Writer(path)
         self.tally = Tally()
-        self.left_out: list[dict[str, str]] = []
+        self.left_out: list[dict[str, Any]] = []
 
     def full(self, sizes: Sizes) -> bool:
         return self.tally.rows >= sizes.file_rows or self.writer.bytes >= sizes.file_bytes
@@ -188,12 +204,27 @@ def left_out_path(path: Path) -> Path:
     return path.with_suffix(".left_out.jsonl")
 
 
-def open_sources(recipe: DataRecipe) -> list[list[Shard]]:
-    """The shards of every source. Raises `UsageError` or `DataError` before any work is done."""
-    return [open_shards(choice) for choice in recipe.sources]
+def open_sources(recipe: DataRecipe, begun: Mapping[HubKey, str | None] | None = None) -> list[list[Shard]]:
+    """The shards of every source, of the hub's states that a build was `begun` with. Raises `UsageError` or `DataError`
+    before any work is done."""
+    return [open_shards(choice, begun) for choice in recipe.sources]
 
 
-def _why_nothing(tally: Tally) -> str:
+def _none_of_subset(tally: Tally) -> bool:
+    """Whether there were rows, and all but broken lines of other subsets than the one that was asked for."""
+    others = tally.dropped["subset", "another_subset"]
+    return others > 0 and others + tally.rejected["not_understood", "not_a_row"] == tally.rows
+
+
+def _why_nothing(choice: SourceChoice, tally: Tally) -> str:
+    if not tally.rows:
+        return "it holds no row."
+    if _none_of_subset(tally) and choice.subset is not None:
+        there = ", ".join(f"{name or 'none'} ({n:,})" for name, n in tally.subsets.most_common())
+        return (
+            f"none of {tally.rows:,} rows is of the subset {choice.subset!r}.{guess(choice.subset, tally.subsets)} The "
+            f"rows' subsets: {there}."
+        )
     reasons = [f"{n} {kind} ({code})" for (kind, code), n in tally.rejected.most_common(3)]
     reasons += [f"{n} dropped by {name} ({code})" for (name, code), n in tally.dropped.most_common(3)]
     return f"of {tally.rows} rows " + (", ".join(reasons) if reasons else "none was left") + "."

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
+from rlvr.data.build.shares import check_calls_wanted, check_share, check_shares
 from rlvr.data.text import TextOptions
 from rlvr.errors import ConfigError
 from rlvr.strict import build as build_strictly
 from rlvr.strict import override, read_yaml
-
-MOST_DECIMALS = 3
-_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +46,16 @@ class SourceChoice:
             raise ValueError(f"count: got {self.count}, expected at least 1")
         if self.count is not None and self.share is not None:
             raise ValueError("count and share: give one of them")
-        _share("share", self.share)
+        check_share("share", self.share)
         if self.options and self.source != "builtin":
             raise ValueError("options: go with source builtin, the generator")
         if self.source == "builtin" and self.take == "random":
             raise ValueError("take: random goes with a source that ends; builtin makes examples without end")
+
+    @property
+    def never_calls(self) -> bool:
+        """Whether no row of it can want a call: Toucan's irrelevant ones."""
+        return self.source == "toucan" and self.subset == "irrelevant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class DifficultyChoice:
             "most": self.most,
             **{f"floor {k}": v for k, v in floors.items()},
         }.items():
-            _share(name, share)
+            check_share(name, share)
         if self.least > self.most:
             raise ValueError(f"least {self.least} is above most {self.most}")
 
@@ -158,7 +159,7 @@ class NegativeChoice:
             raise ValueError(f"count: got {self.count}, expected 0 or more")
         if self.count is not None and self.share is not None:
             raise ValueError("count and share: give one of them")
-        _share("share", self.share)
+        check_share("share", self.share)
         unknown = sorted(set(self.kinds) - set(KINDS))
         if unknown:
             raise ValueError(f"kinds: {', '.join(unknown)} unknown, expected some of {', '.join(KINDS)}")
@@ -202,8 +203,8 @@ class DataRecipe:
             raise ValueError("sources: got none, expected at least one")
         if self.rows_per_file < 1:
             raise ValueError(f"rows_per_file: got {self.rows_per_file}, expected at least 1")
-        _check_shares(self)
-        _check_calls_wanted(self)
+        check_shares(self)
+        check_calls_wanted(self)
 
     def wanted(self, index: int) -> int | None:
         """How many examples of source `index` are asked for; `None` for all of them."""
@@ -211,49 +212,6 @@ class DataRecipe:
         if choice.share is None or self.total is None:
             return choice.count
         return round(choice.share * self.total)
-
-
-def _share(name: str, value: float | None) -> None:
-    if value is not None and not 0 <= value <= 1:
-        raise ValueError(f"{name}: got {value}, expected a share between 0 and 1")
-
-
-def _check_shares(recipe: DataRecipe) -> None:
-    """Shares are of `total`, all sources have one or none has, and with the negatives' they make 1."""
-    shares = [s.share for s in recipe.sources]
-    own = recipe.negatives.share if recipe.negatives else None
-    if own is None and all(s is None for s in shares):
-        if recipe.total is not None:
-            raise ValueError("total: goes with shares; sources with counts need none")
-        unending = [s.source for s in recipe.sources if s.source == "builtin" and s.count is None]
-        if unending:
-            raise ValueError("source builtin makes examples without end: give a count")
-        return
-    if recipe.total is None:
-        raise ValueError("total: missing; shares are parts of it")
-    if recipe.total < 1:
-        raise ValueError(f"total: got {recipe.total}, expected at least 1")
-    if any(s is None for s in shares):
-        raise ValueError("sources: some have a share and some have none; give all of them one, or counts")
-    parts = [Fraction(str(s)) for s in shares if s is not None] + ([Fraction(str(own))] if own is not None else [])
-    if abs(float(sum(parts)) - 1) > _TOLERANCE:
-        words = " + ".join(f"{float(p):g}" for p in parts)
-        raise ValueError(f"shares: {words} = {float(sum(parts)):g}, expected 1 (the negatives' share counts too)")
-
-
-def _check_calls_wanted(recipe: DataRecipe) -> None:
-    _share("calls_wanted", recipe.calls_wanted)
-    if recipe.calls_wanted is None:
-        if recipe.negatives and recipe.negatives.count is None and recipe.negatives.share is None:
-            raise ValueError("negatives: give a count or a share; without one calls_wanted says how many are needed")
-        return
-    exponent = Decimal(str(recipe.calls_wanted)).normalize().as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > MOST_DECIMALS:
-        raise ValueError(
-            f"calls_wanted: got {recipe.calls_wanted}, expected at most {MOST_DECIMALS} decimals: it holds exactly"
-        )
-    if recipe.calls_wanted == 0 and recipe.negatives and recipe.negatives.twins:
-        raise ValueError("calls_wanted: 0 leaves no positive that a twin could stand beside")
 
 
 def load_data_recipe(path: str | Path, overrides: Sequence[str] = ()) -> tuple[DataRecipe, dict[str, Any]]:

@@ -6,6 +6,7 @@ before it. So a build that was killed goes on where it was, and gives the same b
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,29 +14,30 @@ from pathlib import Path
 from typing import Any
 
 import rlvr
+from rlvr.data.build.ahead import look_ahead
 from rlvr.data.build.assemble import Assembly, assemble
 from rlvr.data.build.folder import (
     DATA,
     FIGURES,
+    INPUTS,
     README,
     RECIPE,
     REJECTS,
     SAMPLES,
     BuildFolder,
-    describe_inputs,
     sha256,
     write_whole,
 )
-from rlvr.data.build.negate import negatives_left_out
-from rlvr.data.build.progress import Say
-from rlvr.data.build.reading import Sizes, left_out_path, open_sources
+from rlvr.data.build.inputs import compare, compare_finished, describe, listed, portable, revisions, unchanged
+from rlvr.data.build.progress import Note, Say
+from rlvr.data.build.reading import Sizes, open_sources, read_sources
 from rlvr.data.build.recipe import DataRecipe
-from rlvr.data.build.screens import BFCL, LoadTokenizer, benchmarks
+from rlvr.data.build.rejects import write_rejects
+from rlvr.data.build.screens import LoadTokenizer, benchmarks
 from rlvr.data.build.steps import prepare
 from rlvr.data.build.summary import load_stats, merged_samples, summarise
 from rlvr.data.build.workers import Workers
 from rlvr.data.card import card
-from rlvr.data.sources.bfcl import VERSION
 from rlvr.errors import RunError, UsageError
 from rlvr.extras import require
 
@@ -45,13 +47,15 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How a build is run; nothing of it changes a byte but `sizes`. `load_tokenizer` is called in each process."""
+    """How a build is run; nothing of it changes a byte but `sizes`. `say` is told how far it is, `note` what a person
+    should know; `load_tokenizer` is called in each process."""
 
     jobs: int = 1
     resume: bool = False
     force: bool = False
     sizes: Sizes = field(default_factory=Sizes)
     say: Say | None = None
+    note: Note | None = None
     illustrate: Illustrate | None = None
     load_tokenizer: LoadTokenizer | None = None
 
@@ -74,14 +78,9 @@ def build(recipe: DataRecipe, resolved: Mapping[str, Any], out: str | Path, how:
     folder.check(resume=how.resume, force=how.force)
     if folder.is_finished() and not how.force:
         folder.tidy()
-        manifest = folder.manifest()
-        if manifest["recipe"] != json.loads(json.dumps(resolved)):
-            raise UsageError(f"{out}: holds a finished build of another recipe. Give another --out, or --force.")
-        return manifest
+        return _finished(recipe, resolved, folder, how.note)
     try:
         with folder.lock():
-            if how.force:
-                folder.clear()
             return _build(recipe, resolved, folder, how)
     except OSError as error:
         raise RunError(
@@ -89,16 +88,54 @@ def build(recipe: DataRecipe, resolved: Mapping[str, Any], out: str | Path, how:
         ) from error
 
 
+def _finished(
+    recipe: DataRecipe, resolved: Mapping[str, Any], folder: BuildFolder, note: Note | None
+) -> dict[str, Any]:
+    """The manifest of a finished build. Raises `UsageError` where it is not what the recipe would give now."""
+    manifest = folder.manifest()
+    if manifest["recipe"] != json.loads(json.dumps(resolved)):
+        raise UsageError(f"{folder.path}: holds a finished build of another recipe. Give another --out, or --force.")
+    before = folder.inputs()
+    now, changed, moved = compare_finished(before, recipe)
+    if changed:
+        raise UsageError(
+            f"{folder.path}: holds a finished build, and its inputs changed since: {listed(changed)}. Give another "
+            f"--out to keep it, or --force to build anew here."
+        )
+    if note:
+        for words in moved:
+            note(f"{words}. --force builds anew from the newest; a `revision` in the recipe keeps to one.")
+    if now != before:
+        with contextlib.suppress(RunError):  # a folder that cannot be written is read all the same
+            write_whole(folder.path / INPUTS, _inputs_text(now))
+    return manifest
+
+
 def _build(recipe: DataRecipe, resolved: Mapping[str, Any], folder: BuildFolder, how: How) -> dict[str, Any]:
-    shards = open_sources(recipe)
-    inputs = describe_inputs(shards, other_inputs(recipe))
-    if benchmarks(recipe.filters) is not None and BFCL in recipe.filters.decontaminate:  # fetched here, not by each job
-        inputs.append({"benchmark": BFCL, "version": VERSION})
-    folder.begin(resolved, inputs, how.sizes)
-    if folder.is_sealed():
-        return folder.publish()
+    before = None if how.force else folder.begun(resolved, how.sizes)
+    if before is not None and folder.is_sealed():
+        folder.publish()
+        return _finished(recipe, resolved, folder, how.note)
+    servers = look_ahead(recipe, how.note)
+    shards = open_sources(recipe, revisions(before, recipe) if before is not None else None)
+    if before is None:
+        inputs = describe(recipe, shards)
+    else:
+        inputs, changed = compare(before, recipe, shards)
+        if changed:
+            raise UsageError(
+                f"{folder.path}: inputs changed since this build was begun, so that going on would mix two: "
+                f"{listed(changed)}. Begin anew with --force, or give another --out."
+            )
+    benchmarks(recipe.filters)  # fetched and read here, not by each job first
+    if how.force:
+        folder.clear()  # now, when nothing is left that could have been known before
+    if before != inputs:
+        folder.begin(resolved, inputs, how.sizes)
     with Workers(how.jobs, prepare, (recipe, how.load_tokenizer)) as workers:
-        made = assemble(recipe, folder, shards, workers, how.sizes, how.say)
+        reads = read_sources(recipe, folder.scratch / "read", workers, how.sizes, how.say, shards, how.note)
+        unchanged(inputs)
+        made = assemble(recipe, folder, reads, servers, workers, how.sizes, how.say, how.note)
     stats = load_stats(made.stats)
     samples = merged_samples(stats)
     manifest = {
@@ -107,30 +144,17 @@ def _build(recipe: DataRecipe, resolved: Mapping[str, Any], folder: BuildFolder,
         "seed": recipe.seed,
         "versions": _versions(),
         "recipe": dict(resolved),
-        "inputs": inputs,
+        "inputs": portable(inputs),
         "files": [
             {"file": f"{DATA}/{p.name}", "rows": sum(row[-2] for row in s["counts"]), "sha256": sha256(p)}
             for p, s in zip(made.parquet, stats, strict=True)
         ],
         "counts": summarise(recipe, made, stats),
     }
+    write_whole(folder.finished / INPUTS, _inputs_text(inputs))
     _write_words(folder, manifest, samples, made, how.illustrate)
     folder.seal(manifest)
     return folder.publish()
-
-
-def other_inputs(recipe: DataRecipe) -> list[Path]:
-    """Local files that a recipe reads beside its sources."""
-    named = [d for d in recipe.filters.decontaminate if d != BFCL]
-    named += [recipe.negatives.servers] if recipe.negatives and recipe.negatives.servers else []
-    named += [recipe.filters.difficulty.file] if recipe.filters.difficulty else []
-    paths = [Path(name).expanduser() for name in named]
-    missing = [p for p in paths if not p.exists()]
-    if missing:
-        raise UsageError(
-            f"{missing[0]}: no such file, and the recipe reads it. Paths are relative to the working folder."
-        )
-    return [f for p in paths for f in (sorted(x for x in p.rglob("*") if x.is_file()) if p.is_dir() else [p])]
 
 
 def _write_words(
@@ -144,13 +168,13 @@ def _write_words(
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in samples)
     write_whole(done / SAMPLES, "".join(lines))
     write_whole(done / RECIPE, yaml.safe_dump(dict(manifest["recipe"]), allow_unicode=True, sort_keys=False))
-    with (done / REJECTS).open("w", encoding="utf-8", newline="\n") as file:
-        for path in (f for read in made.reads for f in read.files):
-            file.write(left_out_path(path).read_text(encoding="utf-8"))
-        for path in made.negative_files:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in negatives_left_out(path))
+    write_rejects(done / REJECTS, made.reads, made.negative_files)
     figures = illustrate(manifest["counts"], done / FIGURES) if illustrate else ()
     write_whole(done / README, card(manifest, samples, figures))
+
+
+def _inputs_text(inputs: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps(list(inputs), ensure_ascii=False, indent=1) + "\n"
 
 
 def _versions() -> dict[str, str]:

@@ -7,20 +7,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rlvr.data.build.feeds import Chunk, Place, understood
+from rlvr.data.build.feeds import Chunk, Place, subset_of, understood
 from rlvr.data.build.recipe import DataRecipe
 from rlvr.data.build.record import facts, to_texts
 from rlvr.data.build.screens import LoadTokenizer, Screens
 from rlvr.data.build.store import Packed, compress
+from rlvr.data.rows import Row
 from rlvr.errors import DataError
 from rlvr.types import Example
 
-COERCION_EXAMPLES = 3
+MOST_SUBSETS, MOST_SUBSET_CHARACTERS = 32, 80
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of what became of rows; sums of tallies are tallies. Keys of `dropped` and `rejected` are (what, why)."""
+    """Counts of what became of rows; sums of tallies are tallies. Keys of `dropped` and `rejected` are (what, why).
+
+    `subsets` are those of rows that were passed over for another one, the first `MOST_SUBSETS` names.
+    """
 
     rows: int = 0
     examples: int = 0
@@ -29,6 +33,7 @@ class Tally:
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
     coercions: Counter[str] = field(default_factory=Counter)
+    subsets: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Tally) -> None:
         self.rows += other.rows
@@ -38,6 +43,9 @@ class Tally:
         self.rejected.update(other.rejected)
         self.dropped.update(other.dropped)
         self.coercions.update(other.coercions)
+        for name, n in other.subsets.items():
+            if name in self.subsets or len(self.subsets) < MOST_SUBSETS:
+                self.subsets[name] += n
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -48,6 +56,7 @@ class Tally:
             "rejected": [[*key, n] for key, n in sorted(self.rejected.items())],
             "dropped": [[*key, n] for key, n in sorted(self.dropped.items())],
             "coercions": dict(sorted(self.coercions.items())),
+            "subsets": dict(sorted(self.subsets.items())),
         }
 
     @classmethod
@@ -60,14 +69,16 @@ class Tally:
             Counter({(a, b): n for a, b, n in value["rejected"]}),
             Counter({(a, b): n for a, b, n in value["dropped"]}),
             Counter(value["coercions"]),
+            Counter(value["subsets"]),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A chunk after the steps: packed rows that may stay, in order, with their ids; what was left out, as JSON rows."""
+    """A chunk after the steps: packed rows that may stay, in order, each with its id and its place in the source; what
+    was left out, as JSON rows."""
 
-    rows: tuple[tuple[str, Packed], ...]
+    rows: tuple[tuple[str, str, Packed], ...]
     left_out: tuple[dict[str, str], ...]
     tally: Tally
     end: Place
@@ -83,12 +94,13 @@ class Steps:
     def __call__(self, chunk: Chunk) -> Done:
         choice = self.recipe.sources[chunk.source]
         tally = Tally(rows=len(chunk.rows))
-        rows: list[tuple[str, Packed]] = []
+        rows: list[tuple[str, str, Packed]] = []
         left_out: list[dict[str, str]] = []
         for raw in chunk.rows:
             found = understood(choice, raw)
             if found is None:
                 tally.dropped["subset", "another_subset"] += 1
+                tally.subsets[subset_of(choice, raw)[:MOST_SUBSET_CHARACTERS]] += 1
                 continue
             for reject in found[1]:
                 tally.rejected[reject.kind, reject.code] += 1
@@ -96,22 +108,24 @@ class Steps:
             for example in found[0]:
                 tally.examples += 1
                 _count_coercions(example, tally)
-                packed = self.one(example, tally, left_out)
+                where = raw.where if isinstance(raw, Row) else ""
+                packed = self.one(example, tally, left_out, where)
                 if packed:
-                    rows.append((example.id, packed))
+                    rows.append((example.id, where, packed))
         return Done(tuple(rows), tuple(left_out), tally, chunk.end)
 
     def one(
-        self, example: Example, tally: Tally, left_out: list[dict[str, str]], *, made: bool = False
+        self, example: Example, tally: Tally, left_out: list[dict[str, str]], where: str = "", *, made: bool = False
     ) -> Packed | None:
-        """One example, normalised and packed, or `None` with its reason counted. `made`: by this build."""
+        """One example, normalised and packed, or `None` with its reason counted. `where` it stands, for people; `made`:
+        by this build."""
         try:
             example = self.screens.normalised(example)
             reason = self.screens.why_not(example, made=made)
             texts = to_texts(example)
         except DataError as error:
             tally.rejected["invalid", "not_writable"] += 1
-            left_out.append(left(example, "invalid", "not_writable", error.what))
+            left_out.append(left(example, where, "invalid", "not_writable", error.what))
             return None
         length = 0
         if reason is None:
@@ -119,18 +133,25 @@ class Steps:
         if reason is not None:
             name, code, words = reason
             tally.dropped[name, code] += 1
-            left_out.append(left(example, "dropped", f"{name}: {code}", words))
+            left_out.append(left(example, where, "dropped", f"{name}: {code}", words))
             return None
         counted = length or len(texts[4]) + len(texts[5])
         return compress(texts, facts(example, counted), self.screens.key(example))
 
 
-def left(example: Example, kind: str, code: str, reason: str) -> dict[str, str]:
+def left(example: Example, where: str, kind: str, code: str, reason: str) -> dict[str, str]:
     """A line of the rejects file for an example that was left out."""
-    provenance = example.meta.get("provenance")
-    where = str(provenance.get("location", "")) if isinstance(provenance, Mapping) else ""
-    row = {"source": example.source, "id": example.id, "where": where, "kind": kind, "code": code, "reason": reason}
+    place = where or place_in_source(example.meta)
+    row = {"source": example.source, "id": example.id, "where": place, "kind": kind, "code": code, "reason": reason}
     return {k: v.encode("utf-8", "backslashreplace").decode("utf-8") for k, v in row.items()}
+
+
+def place_in_source(meta: Mapping[str, Any]) -> str:
+    """`file#row`, the row counted from 0, as `meta.provenance` has it; empty where that says something else."""
+    provenance = meta.get("provenance")
+    if not isinstance(provenance, Mapping) or not provenance.get("location"):
+        return ""
+    return "#".join(str(provenance[k]) for k in ("location", "row") if provenance.get(k) is not None)
 
 
 def _count_coercions(example: Example, tally: Tally) -> None:

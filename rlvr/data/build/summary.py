@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from rlvr.data.build.assemble import Assembly
+from rlvr.data.build.draw import apportion
+from rlvr.data.build.negate import weights
 from rlvr.data.build.plan import SPLITS, Balanced, Taken
 from rlvr.data.build.recipe import DataRecipe
 from rlvr.data.build.record import COLUMNS
 from rlvr.data.build.shards import SAMPLES
 from rlvr.data.build.split import Split
 from rlvr.data.build.steps import Tally
+from rlvr.negatives import KINDS
 
 TABLE = ("split", "source", "category", "lang", "kind", "licence", "rows", "length")
 _Stats = Mapping[str, Any]
@@ -29,7 +32,7 @@ def summarise(recipe: DataRecipe, made: Assembly, stats: Sequence[_Stats]) -> di
         "columns": list(TABLE),
         "table": table,
         "sources": [_source(recipe, i, read.tally, made.taken) for i, read in enumerate(made.reads)],
-        "negatives": None if made.negatives is None else _negatives(made),
+        "negatives": None if made.negatives is None else _negatives(recipe, made),
         "heldout": None if made.split is None else _heldout(recipe, made.split),
         "calls_wanted": _calls_wanted(recipe, table, made.mixed),
         **{name: _histogram(stats, name) for name in ("tools", "calls", "spread")},
@@ -82,17 +85,25 @@ def _source(recipe: DataRecipe, index: int, tally: Tally, taken: Taken) -> dict[
     }
 
 
-def _negatives(made: Assembly) -> dict[str, Any]:
+def _negatives(recipe: DataRecipe, made: Assembly) -> dict[str, Any]:
     assert made.negatives is not None
+    assert recipe.negatives is not None
     tally = made.negatives.tally
+    wanted = weights(recipe.negatives)
+    kinds = [kind for kind in KINDS if wanted.get(kind)]
+    asked = apportion(made.asked, [wanted[kind] for kind in kinds])
     return {
         "asked": made.asked,
         "parents": tally.rows,
+        "servers": made.servers,
+        "units": len(made.negative_files),
         "made": tally.examples,
         "kept": tally.kept,
         "twins": len(made.negatives.twins),
         "broken_twins": made.broken_twins,
+        "asked_by_kind": dict(zip(kinds, asked, strict=True)),
         "by_kind": dict(sorted(made.negatives.made.items())),
+        "kept_by_kind": dict(sorted(made.negatives.kept.items())),
         "refused": [[*key, n] for key, n in sorted(made.negatives.refused.items())],
         "dropped": [[*key, n] for key, n in sorted(tally.dropped.items())],
     }

@@ -31,6 +31,10 @@ class RememberingFilter(Filter, Protocol):
 
     def why_not_key(self, key: bytes) -> str | None: ...
 
+    def original(self, key: bytes) -> int | None:
+        """The row that `key` repeats, counted from 0 among those that stayed; `None` where it repeats none."""
+        ...
+
     def state(self) -> dict[str, Any]:
         """What `restore` needs, small and JSON; everything before it is on the disk when it returns."""
         ...

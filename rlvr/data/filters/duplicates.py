@@ -40,8 +40,7 @@ class ExactDuplicates:
         return digest(example)
 
     def why_not_key(self, key: bytes) -> str | None:
-        row = self._rows.find(key)  # by half of its bytes
-        if row is not None and self._records[row] == key:
+        if self.original(key) is not None:
             return "duplicate"
         self._records.append(key)
         self._rows.add(key, len(self._records) - 1)
@@ -49,6 +48,11 @@ class ExactDuplicates:
 
     def why_not(self, example: Example) -> str | None:
         return self.why_not_key(self.key(example))
+
+    def original(self, key: bytes) -> int | None:
+        """The row with the same digest, counted from 0 among those that stayed."""
+        row = self._rows.find(key)  # by half of its bytes
+        return row if row is not None and self._records[row] == key else None
 
     def close(self) -> None:
         self._records.close()

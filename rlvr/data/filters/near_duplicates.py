@@ -74,7 +74,7 @@ class NearDuplicates:
         return bytes(sketch.hashvalues.astype(np.uint8).tobytes())
 
     def why_not_key(self, key: bytes) -> str | None:
-        if self.nearest(key) is not None:
+        if self.original(key) is not None:
             return "near_duplicate"
         row = len(self._records)
         self._records.append(key)
@@ -85,8 +85,8 @@ class NearDuplicates:
     def why_not(self, example: Example) -> str | None:
         return self.why_not_key(self.key(example))
 
-    def nearest(self, key: bytes) -> int | None:
-        """The row (counting those that stayed) that `key` is a near duplicate of."""
+    def original(self, key: bytes) -> int | None:
+        """The row that `key` is a near duplicate of, counted from 0 among those that stayed."""
         rows = sorted({row for band in self._bands if (row := band.find(key)) is not None})
         return next((row for row in rows if similarity(key, self._records[row]) >= self.threshold), None)
 

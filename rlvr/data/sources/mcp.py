@@ -1,8 +1,10 @@
 """Lists of MCP servers with their tools: what negatives are made from. They hold no dialogues.
 
 Read are one JSON object a server, in a JSONL file or a folder of JSON files: Toucan's catalogue (`server`, `server_id`,
-`description`, `primary_label`, `tools` with `input_schema`, `same_toolset_servers`), its raw files (`server_info`,
-`remote_server_response.tools`), and the answer of a server to `tools/list` (`{"tools": […]}` or `{"result": {…}}`).
+`description`, `primary_label`, `tools` with `input_schema`, `same_toolset_servers`), the files of its repository (the
+folder `mcp_servers` of github.com/TheAgentArk/Toucan: `labels`, and under `metadata` the server's answer and what was
+crawled of it), raw files (`server_info`, `remote_server_response.tools`), and the answer of a server to `tools/list`
+(`{"tools": […]}` or `{"result": {…}}`).
 """
 
 from __future__ import annotations
@@ -58,8 +60,7 @@ def read_servers(location: str | Path, rejects: Callable[[Reject], None] | None 
 def server_of(row: Row, rejects: Callable[[Reject], None] | None = None) -> Server:
     """The server of one row. Raises `NotUnderstood` where it has no list of tools."""
     value = row.value
-    info = value.get("server_info")
-    about: Mapping[str, Any] = {**value, **info} if isinstance(info, Mapping) else value
+    about = _about(value)
     found = _listed(value)
     if found is None:
         raise NotUnderstood(row.where, "tools", "no `tools`: a server must list what it offers")
@@ -76,8 +77,24 @@ def server_of(row: Row, rejects: Callable[[Reject], None] | None = None) -> Serv
     )
 
 
+def _about(value: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of the server, wherever it stands."""
+    metadata, labels = _mapping(value.get("metadata")), _mapping(value.get("labels"))
+    crawled = _mapping(metadata.get("server_info_crawled"))
+    found = {k: crawled[k] for k in ("author", "overview", "license") if k in crawled}  # its id is a running number
+    found |= {"server": metadata["server_name"]} if metadata.get("server_name") else {}
+    found |= {"primary_label": labels["primary_label"]} if labels.get("primary_label") else {}
+    return {**found, **value, **_mapping(value.get("server_info"))}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 def _listed(value: Mapping[str, Any]) -> list[Any] | None:
-    for holder in (value, value.get("remote_server_response"), value.get("result"), value.get("metadata")):
+    metadata = _mapping(value.get("metadata"))
+    answers = (value.get("remote_server_response"), value.get("result"), metadata.get("remote_server_response"))
+    for holder in (value, *answers, metadata):
         if isinstance(holder, Mapping) and isinstance(holder.get("tools"), list):
             return list(holder["tools"])
     return None

@@ -23,6 +23,8 @@ from rlvr.types import Tool
 
 _DECLARATIONS = ("<|im_system|>tool_declare", "<tools>", "# Tools")
 IRRELEVANT = "irrelevant"
+SUBSETS = ("single-turn-original", "single-turn-diversify", IRRELEVANT, "multi-turn")
+"""As published: Toucan's paper, arXiv 2510.01179, names these four."""
 
 
 def read(row: Row) -> Dialogue:

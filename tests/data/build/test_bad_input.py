@@ -57,7 +57,7 @@ def test_a_changed_schema(made: Build, inputs: Path) -> None:
 
 def test_an_empty_source(made: Build, inputs: Path) -> None:
     (inputs / "empty.jsonl").write_text("")
-    with pytest.raises(DataError, match=r"sources\[0\] \(jsonl\): gives no example: of 0 rows none was left"):
+    with pytest.raises(DataError, match=r"sources\[0\] \(jsonl, empty\.jsonl\): gives no example: it holds no row"):
         made(**one("empty.jsonl"))
 
 
@@ -128,15 +128,35 @@ def test_a_file_that_is_not_there(made: Build, inputs: Path) -> None:
         made(negatives={"count": 1, "servers": "servers.jsonl"})
 
 
-def test_a_list_of_servers_without_servers(made: Build, inputs: Path) -> None:
-    write_rows(inputs / "servers.jsonl", [{"server": "s", "tools": []}])
-    with pytest.raises(DataError, match=r"servers\.jsonl: holds no server with tools"):
-        made(negatives={"count": 1, "servers": "servers.jsonl"})
+def _toucan(number: int, subset: str) -> dict[str, Any]:
+    tool = {"type": "function", "function": {"name": "see", "description": "Sees.", "parameters": {"type": "object"}}}
+    said = [{"role": "user", "content": f"See {number}"}, {"role": "assistant", "content": "I cannot."}]
+    row = {"uuid": f"u{number}", "subset_name": subset, "messages": json.dumps(said), "tools": json.dumps([tool])}
+    return {**row, "question": "", "target_tools": ""}
+
+
+def test_a_subset_that_no_row_has(made: Build, inputs: Path) -> None:
+    """The last rows hold another name still: what is told comes first after ten rows, and whole at the end."""
+    subsets = ["irrelevant"] * 40 + ["multi-turn"] * 10
+    write_rows(inputs / "toucan.jsonl", [_toucan(i, s) for i, s in enumerate(subsets)])
+    with (inputs / "toucan.jsonl").open("a") as file:
+        file.write("{a broken line\n")
+    source = {"source": "toucan", "location": "toucan.jsonl", "subset": "irelevant"}
+    notes: list[str] = []
+    with pytest.raises(DataError) as caught:
+        made(how=How(sizes=TINY, note=notes.append), **{**PLAIN, "sources": [source]})
+    assert str(caught.value) == (
+        "sources[0] (toucan, toucan.jsonl): gives no example: none of 51 rows is of the subset 'irelevant'. Did you "
+        "mean irrelevant? The rows' subsets: irrelevant (40), multi-turn (10)."
+    )
+    assert len(notes) == 1
+    assert "none of 12 rows is of the subset 'irelevant'" in notes[0]
+    assert notes[0].endswith("irrelevant (12). Reading goes on.")
 
 
 def test_a_share_that_no_number_of_rows_has(made: Build, inputs: Path) -> None:
     write_rows(inputs / "few.jsonl", [row(i, calls=i > 1) for i in range(4)])
-    with pytest.raises(UsageError, match=r"calls_wanted 0.617: of 2 calling and 2 no-call rows in train"):
+    with pytest.raises(UsageError, match=r"calls_wanted 0.617 holds only in .* train has 2 calling and 2 no-call rows"):
         made(**{**one("few.jsonl"), "calls_wanted": 0.617})
 
 

@@ -83,7 +83,12 @@ def test_negatives_say_what_they_are(made: Build, inputs: Path) -> None:
     manifest = made(calls_wanted=None, heldout=None)
     found = [r for r in rows_of(inputs / "out") if "negative" in r["meta"]]
     assert len(found) == 20
-    assert manifest["counts"]["negatives"]["kept"] == 20
+    counted = manifest["counts"]["negatives"]
+    assert counted["kept"] == 20
+    assert counted["asked_by_kind"] == {"domain_mismatch": 10, "server_shuffle": 10}
+    assert counted["kept_by_kind"] == counted["by_kind"]
+    assert sum(counted["by_kind"].values()) == 20
+    assert counted["units"] == 7  # of 66 parents, 10 a unit: each rounds its own part of a kind
     for each in found:
         assert each["ground_truth"] == []
         assert each["expects"] == "refuse"
@@ -149,9 +154,25 @@ def test_duplicates_are_left_out_across_sources_and_said(made: Build, inputs: Pa
     assert manifest["counts"]["rows"]["train"] == 62
     assert manifest["counts"]["sources"][1]["dropped"] == [["exact_duplicates", "duplicate", 2]]
     rejects = [json.loads(line) for line in (inputs / "out" / "rejects.jsonl").read_text().splitlines()]
-    assert [(r["id"], r["kind"], r["code"]) for r in rejects] == [
-        ("again-58", "dropped", "exact_duplicates: duplicate"),
-        ("again-59", "dropped", "exact_duplicates: duplicate"),
+    assert rejects == [
+        {
+            "source": "jsonl", "id": f"again-{n}", "where": f"b.jsonl:{n - 57}", "kind": "dropped",
+            "code": "exact_duplicates: duplicate", "reason": f"the same as row-{n} (a.jsonl#{n})",
+        }
+        for n in (58, 59)
+    ]  # fmt: skip
+
+
+def test_a_near_duplicate_names_the_row_that_it_is_near_to(made: Build, inputs: Path) -> None:
+    """Its own row stands in a file that is still being filled, and so does the one it repeats."""
+    pytest.importorskip("datasketch", reason="needs the data extra")
+    near = row(300, family=100)
+    near["messages"][0]["content"] += "!!"
+    write_rows(inputs / "b.jsonl", [row(310), {**near, "id": "row-300"}, {**near, "id": "near"}, row(312)])
+    made(filters={"duplicates": "near", "near_threshold": 0.95}, negatives=None, calls_wanted=None, heldout=None)
+    rejects = [json.loads(line) for line in (inputs / "out" / "rejects.jsonl").read_text().splitlines()]
+    assert ("near", "b.jsonl:3", "nearly the same as row-300 (b.jsonl#1)") in [
+        (r["id"], r["where"], r["reason"]) for r in rejects
     ]
 
 
@@ -201,7 +222,7 @@ def test_a_source_of_which_nothing_is_left_is_an_error_that_says_why(made: Build
     from rlvr.errors import DataError
 
     with pytest.raises(
-        DataError, match=r"sources\[0\] \(jsonl\): gives no example: of 60 rows 60 dropped by tool_count"
+        DataError, match=r"sources\[0\] \(jsonl, a.jsonl\): gives no example: of 60 rows 60 dropped by tool_count"
     ):
         made(filters={"tools": [2, 5]})
 
@@ -323,7 +344,7 @@ def test_the_manifest_says_what_the_bytes_depend_on(made: Build, inputs: Path) -
         k: v for k, v in have.items() if k.startswith("data/")
     }
     assert [i["file"] for i in manifest["inputs"]] == ["a.jsonl", "b.jsonl"]
-    assert all(len(i["sha256"]) == 64 for i in manifest["inputs"])
+    assert all(set(i) == {"file", "bytes", "sha256"} and len(i["sha256"]) == 64 for i in manifest["inputs"])
     assert set(manifest["versions"]) == {"rlvr", "pyarrow"}
     assert not [p for p in (inputs / "out").iterdir() if p.name.startswith(".")]
 

@@ -47,6 +47,11 @@ def test_every_mistake_at_once(tmp_path: Path) -> None:
         ({"sources": [{"source": "jsonl"}]}, "sources[0].location: missing; jsonl has no place of its own on the hub."),
         ({"sources": [{"source": "bfcl"}]}, "sources[0].source: bfcl is for evaluation only: nothing of it"),
         ({"sources": [{**A, "subset": "x"}]}, "sources[0].subset: jsonl has no subsets."),
+        (
+            {"sources": [{"source": "toucan", "subset": "irelevant"}]},
+            "sources[0].subset: got 'irelevant', expected one of single-turn-original, single-turn-diversify, "
+            "irrelevant, multi-turn. Did you mean irrelevant?",
+        ),
         ({"sources": [{**A, "count": 0}]}, "sources[0]: count: got 0, expected at least 1"),
         ({"sources": [{**A, "count": 1, "share": 0.5}]}, "sources[0]: count and share: give one of them"),
         ({"sources": [{**A, "options": {"seed": 1}}]}, "sources[0]: options: go with source builtin"),
@@ -87,6 +92,12 @@ def test_every_mistake_at_once(tmp_path: Path) -> None:
 def test_what_is_wrong_and_what_is_expected(tmp_path: Path, recipe: dict[str, Any], message: str) -> None:
     found = problems(tmp_path, **recipe)
     assert any(message in p for p in found), found
+
+
+def test_a_local_copy_may_hold_other_subsets(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(json.dumps(base(sources=[{"source": "toucan", "location": "t.jsonl", "subset": "mine"}])))
+    assert load_data_recipe(path)[0].sources[0].subset == "mine"
 
 
 def test_overrides(tmp_path: Path) -> None:

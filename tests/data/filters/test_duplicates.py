@@ -21,6 +21,9 @@ def test_the_same_example_again_is_dropped(example: Make) -> None:
     keep = ExactDuplicates()
     assert isinstance(keep, RememberingFilter)
     assert [keep.why_not(e) for e in (example(), example("Another?"), example())] == [None, None, "duplicate"]
+    asked = (example(), example("Another?"), example("A third?"))
+    assert [keep.original(keep.key(e)) for e in asked] == [0, 1, None]  # asking remembers nothing
+    assert len(keep) == 2
 
 
 def test_what_does_not_count_and_what_does(example: Make, tool: Callable[..., Tool]) -> None:

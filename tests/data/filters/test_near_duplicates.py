@@ -30,7 +30,10 @@ def test_nearly_the_same_query_to_the_same_tools_is_dropped(example: Make) -> No
     assert keep.why_not(example(LONG)) is None
     assert keep.why_not(example(LONG + "!")) == "near_duplicate"
     assert keep.why_not(example(LONG.upper() + " please")) == "near_duplicate"
-    assert keep.why_not(example(LONG.replace("Paris", "Da Nang").replace("tomorrow", "today"))) is None
+    other = LONG.replace("Paris", "Da Nang").replace("tomorrow", "today")
+    assert keep.why_not(example(other)) is None
+    asked = (LONG + "?", other + ".", "How high is the tower?")
+    assert [keep.original(keep.key(example(q))) for q in asked] == [0, 1, None]
 
 
 def test_the_sets_by_hand(example: Make, tool: Callable[..., Tool]) -> None:

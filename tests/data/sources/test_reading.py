@@ -216,6 +216,37 @@ def test_servers_are_read_with_what_can_be_used_of_them(tmp_path: Path) -> None:
         list(read_servers(path))
 
 
+LABELLED = {
+    "labels": {"analysis": "", "primary_label": "Weather", "secondary_labels": ["Time & Calendar"]},
+    "metadata": {
+        "server_id": 112,
+        "server_name": "Weather MCP Server",
+        "remote_server_response": {
+            "is_success": True,
+            "tools": [{"name": "get_current_weather", "description": "Now.", "input_schema": {"type": "object"}}],
+            "tool_names": ["get_current_weather"],
+        },
+        "server_info_crawled": {
+            "id": 112, "name": "Weather MCP Server", "author": "@isdaniel/mcp_weather_server", "overview": "Any city.",
+            "license": "Apache-2.0", "tools": [],
+        },
+    },
+}  # fmt: skip
+
+
+def test_the_files_of_toucan_s_repository(tmp_path: Path) -> None:
+    """One object a file, as the repository has them; a server that did not answer lists no tool."""
+    silent = {**LABELLED, "metadata": {"server_name": "Silent", "remote_server_response": {"is_success": False}}}
+    for number, server in enumerate((LABELLED, silent)):
+        (tmp_path / f"000{number}.labeled.json").write_text(json.dumps(server, indent=2))
+    rejects: list[Reject] = []
+    (weather,) = read_servers(tmp_path, rejects.append)
+    assert (weather.name, weather.id) == ("Weather MCP Server", "@isdaniel/mcp_weather_server")
+    assert (weather.label, weather.description, weather.licence) == ("Weather", "Any city.", "Apache-2.0")
+    assert [t.name for t in weather.tools] == ["get_current_weather"]
+    assert [r.code for r in rejects] == ["tools"]
+
+
 def test_servers_are_no_source_of_examples(tmp_path: Path) -> None:
     path = write(tmp_path / "s.jsonl", SERVER)
     with pytest.raises(UsageError, match="holds tools and no dialogues"):
