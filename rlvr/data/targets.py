@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rlvr.data.generator.words import preamble, reasoning, refusal
 from rlvr.errors import DataError
+from rlvr.negatives.refusals import language_of
 from rlvr.parsers import get_parser
 from rlvr.types import Example
 
@@ -50,12 +51,13 @@ def target(example: Example, parser: str, seed: int, options: TargetOptions | No
     """The text of a right completion, without an end-of-sequence token. The same seed gives the same text.
 
     Where nothing is to be called, it is the reply that the example carries (`meta["reply"]`, or a published row's
-    `meta["reference_reply"]`), else refusing words in its language. Raises `DataError` where a question or an answer is
-    expected and the example carries none: a refusal would be the wrong thing to learn.
+    `meta["reference_reply"]`), else refusing words in its language, and in its script where that is Chinese. Raises
+    `DataError` where a question or an answer is expected and the example carries none: a refusal would be the wrong
+    thing to learn.
     """
     options = options or TargetOptions()
     rng = random.Random(f"{seed}/{example.id}")
-    lang = example.lang or "en"
+    lang = language_of(example)
     names = [call.name for call in example.ground_truth]
     share = options.reasoning_many if len(example.tools) > 1 else options.reasoning_one
     before = ""

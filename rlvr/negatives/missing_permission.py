@@ -34,8 +34,8 @@ def make(view: View, rng: random.Random) -> Made | str:
     kinds = [k for k, o in load_obstacles()["permission"].items() if _fits(o.get("needs"), view, others)]
     obstacle = load_obstacles()["permission"][rng.choice(kinds)]
     low_role = rng.choice(obstacle.get("roles") or [["", ""]])
-    slots = _slots(list(needed), others, rng, role=str(low_role[0]), low=str(low_role[1]))
     lang = language_of(parent)
+    slots = _slots(list(needed), others, rng, lang, role=str(low_role[0]), low=str(low_role[1]))
     place = rng.randrange(len(obstacle["note"][lang]))
     note, lifted = (fill(str(obstacle[key][lang][place]), slots) for key in ("note", "lifted"))
     describe = fill(str(obstacle.get("describe", "")), slots)
@@ -59,13 +59,15 @@ def _fits(needs: str | None, view: View, others: list[Tool]) -> bool:
     return True
 
 
-def _slots(needed: list[Tool], others: list[Tool], rng: random.Random, role: str, low: str) -> dict[str, str]:
+def _slots(
+    needed: list[Tool], others: list[Tool], rng: random.Random, lang: str, role: str, low: str
+) -> dict[str, str]:
     both = [*others, *needed]
     rng.shuffle(both)
     return {
-        "tool": quoted(needed),
-        "others": quoted(others),
-        "both": quoted(both),
+        "tool": quoted(needed, lang),
+        "others": quoted(others, lang),
+        "both": quoted(both, lang),
         "role": f"`{role}`",
         "low": f"`{low}`",
     }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rlvr.rewards.language import detect_language
+from rlvr.negatives.chinese import SIMPLIFIED, script, script_of_tag
+from rlvr.rewards.language import known_language, read_messages
 from rlvr.strict import read_yaml
 from rlvr.types import Example, Tool
 
@@ -22,14 +23,14 @@ WORDS_OF = {
     "missing_permission": "permission",
     "format_mismatch": "format",
 }
-MOST_NAMED = 3
-# Common characters, as each script writes them.
-_SIMPLIFIED = frozenset(
-    "们这为个来说时会对发过还进样种实现开关间问题请给让从吗应该帮电车书页张东马鸟门见长风飞图话语认识读写询计划费货币转换"
-)
-_TRADITIONAL = frozenset(
-    "們這為個來說時會對發過還進樣種實現開關間問題請給讓從嗎應該幫電車書頁張東馬鳥門見長風飛圖話語認識讀寫詢計劃費貨幣轉換"
-)
+MOST_NAMED, MOST_ACCEPTED = 3, 6
+_JOINTS = {  # between names, and before the last of them: all, or one of them
+    "en": (", ", " and ", " or "),
+    "vi": (", ", " và ", " hoặc "),
+    "zh": ("、", " 和 ", " 或 "),
+    "zh-Hans": ("、", " 和 ", " 或 "),
+}
+_OTHERS = {"en": " and others", "vi": " và các hàm khác", "zh": " 等函式", "zh-Hans": " 等函数"}
 
 
 @cache
@@ -43,40 +44,72 @@ def load_obstacles() -> dict[str, Any]:
 
 
 def language_of(example: Example) -> str:
-    """`en`, `vi`, `zh` or `zh-Hans`: the example's own tag, else what its query is written in, else English."""
-    lang = example.lang or detect_language(example.query) or "en"
+    """`en`, `vi`, `zh` (Traditional) or `zh-Hans`: the language of a refusal, and the script where it is Chinese.
+
+    The language is the one that the example states, which is the one that a reward looks for; else that of all that the
+    user said; where that is too short to tell, that of what the assistant said; else English. The script is that of the
+    user's own words, whatever a tag says, since a text may have been converted; where they do not tell, the tag's, then
+    that of the other messages and of the tools' descriptions.
+    """
+    said = _texts(example, ("user",))
+    lang = known_language(example.lang) or known_language(_tag(example)) or read_messages(said)
+    lang = lang or read_messages(_texts(example, ("assistant",)))
     if lang != "zh":
         return lang if lang in ("en", "vi") else "en"
-    tag = str(example.meta.get("lang_tag") or "").replace("_", "-").lower()
-    if tag:
-        return "zh-Hans" if tag.startswith(("zh-hans", "zh-cn", "zh-sg")) else "zh"
-    text = example.query[:2_000]
-    return "zh-Hans" if sum(c in _SIMPLIFIED for c in text) > sum(c in _TRADITIONAL for c in text) else "zh"
+    found = script(said) or script_of_tag(example.lang) or script_of_tag(_tag(example)) or _script_around(example)
+    return "zh-Hans" if found == SIMPLIFIED else "zh"
+
+
+def _texts(example: Example, roles: Collection[str]) -> list[str]:
+    return [str(m.get("content") or "") for m in example.messages if m.get("role") in roles]
+
+
+def _tag(example: Example) -> str:
+    return str(example.meta.get("lang_tag") or "")
+
+
+def _script_around(example: Example) -> str | None:
+    """The script of what stands around the user's words: other messages, the source's reply, the tools."""
+    texts = _texts(example, ("assistant", "system", "developer", "tool"))
+    reply = example.meta.get("reference_reply")
+    return script([*texts, reply if isinstance(reply, str) else ""]) or script([t.description for t in example.tools])
 
 
 def reply(example: Example, kind: str, slots: Mapping[str, str], rng: random.Random) -> str:
     """Refuse `example`, a negative of `kind`. `slots` hold what the words may name; `offered` is filled in here.
 
     Where the ability asked for has words of its own (`meta["ability"]`, in the query's language), half of the refusals
-    of the kinds without an obstacle to name are made with them.
+    of the kinds without an obstacle to name are made with them; not where the query asks for a second thing as well,
+    which they would pass over.
     """
     lang = language_of(example)
     words = load_refusals()
     name = WORDS_OF[kind]
     filled = {**slots, "offered": listed([t.name for t in example.tools], lang)}
     ability = example.meta.get("ability")
-    if name in ("unfit", "near") and isinstance(ability, str) and lang in words["able"] and rng.random() < 0.5:
-        name, filled["ability"] = "able", ability
+    fits = name in ("unfit", "near") and isinstance(ability, str) and lang in words["able"] and _asks_for_one(example)
+    if fits and rng.random() < 0.5:
+        name, filled["ability"] = "able", str(ability)
     template = str(rng.choice(words[name][lang]))
     text = fill(template, filled)
     return text[:1].upper() + text[1:]
 
 
-def fill(template: str, slots: Mapping[str, str]) -> str:
+def _asks_for_one(negative: Example) -> bool:
+    """Whether every call that the query wanted is of one tool."""
+    asked = negative.meta.get("negative", {}).get("asked", ())
+    return len({call["name"] for call in asked}) <= 1
+
+
+def fill(template: str, slots: Mapping[str, str | Sequence[str]], lang: str = "en") -> str:
     """Put `slots` into the places of a template, all at once: what is filled in is never read as a place.
+
+    A slot that holds several values says that any of them will do, in the words of `lang`.
 
     >>> fill("{tool} takes {accepted}", {"tool": "`{accepted}`", "accepted": "csv"})
     '`{accepted}` takes csv'
+    >>> fill("chỉ nhận {list}", {"list": ["csv", "json"]}, "vi")
+    'chỉ nhận `csv` hoặc `json`'
     """
     out: list[str] = []
     rest = template
@@ -86,21 +119,41 @@ def fill(template: str, slots: Mapping[str, str]) -> str:
         out.append(before)
         if not brace:
             break
-        out.append(slots[key] if closed and key in slots else brace + key + closed)
+        value = slots[key] if closed and key in slots else brace + key + closed
+        out.append(value if isinstance(value, str) else _any_of(value, lang))
         rest = after
     return "".join(out)
 
 
-def listed(names: list[str], lang: str) -> str:
-    """Names in quotation marks, the first few of them.
+def _any_of(values: Sequence[str], lang: str) -> str:
+    if len(values) <= MOST_ACCEPTED:
+        return joined(values, lang, one_of=True)
+    return _JOINTS[lang][0].join(f"`{v}`" for v in values[:MOST_ACCEPTED]) + " …"
 
-    >>> listed(["a", "b", "c", "d"], "en"), listed(["a"], "zh")
-    ('`a`, `b`, `c` …', '`a`')
+
+def listed(names: Sequence[str], lang: str) -> str:
+    """Names in quotation marks, the first few of them, joined as the language joins them.
+
+    >>> listed(["a", "b", "c", "d"], "en"), listed(["a", "b"], "vi")
+    ('`a`, `b`, `c` and others', '`a` và `b`')
     """
-    mark = "、" if lang.startswith("zh") else ", "
-    quoted = mark.join(f"`{n}`" for n in names[:MOST_NAMED])
-    return quoted + (" …" if len(names) > MOST_NAMED else "")
+    if len(names) <= MOST_NAMED:
+        return joined(names, lang)
+    return _JOINTS[lang][0].join(f"`{n}`" for n in names[:MOST_NAMED]) + _OTHERS[lang]
 
 
-def quoted(tools: list[Tool]) -> str:
-    return ", ".join(f"`{t.name}`" for t in tools)
+def joined(names: Sequence[str], lang: str, *, one_of: bool = False) -> str:
+    """All names in quotation marks: `a`, `b` and `c`; with `one_of`, `a`, `b` or `c`.
+
+    >>> joined(["a", "b", "c"], "en"), joined(["a", "b", "c"], "zh", one_of=True), joined(["a"], "vi")
+    ('`a`, `b` and `c`', '`a`、`b` 或 `c`', '`a`')
+    """
+    between, last, last_of_one = _JOINTS[lang]
+    marked = [f"`{n}`" for n in names]
+    if len(marked) < 2:
+        return "".join(marked)
+    return between.join(marked[:-1]) + (last_of_one if one_of else last) + marked[-1]
+
+
+def quoted(tools: Sequence[Tool], lang: str = "en") -> str:
+    return joined([t.name for t in tools], lang)

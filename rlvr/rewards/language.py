@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from rlvr.rewards.wordlists import changes, languages, word_list
@@ -15,6 +16,7 @@ MAX_DETECT_CHARS = 4_000
 _SHORT_WORDS = (
     6  # a text of fewer Latin words, names not counted, may be of any language, and says nothing about its language
 )
+_MOST_MESSAGES = 50
 _FOREIGN_SHARE = 1 / 3  # a reply with more than this in another language does not speak its own
 _FOREIGN_LEAST = 4.0  # … where it is more than a name or a term: words, or as many characters as make them
 _HAN_PER_WORD = 1.6  # Chinese words are one or two characters long
@@ -90,8 +92,38 @@ def detect_language(text: str) -> str | None:
     >>> detect_language("請幫我訂 Hilton 的房間"), detect_language("42"), detect_language("Wie wird das Wetter?")
     ('zh', None, None)
     """
-    found = _read(text[:MAX_DETECT_CHARS], changes())[0]
+    found = read_language(text)
     return found if found in languages() else None
+
+
+def read_language(text: str) -> str:
+    """As `detect_language`, with what it leaves out told apart: `other`, or an empty string for what is too short.
+
+    >>> read_language("Wie wird das Wetter morgen in der Stadt und im Umland?"), read_language("List all servers")
+    ('other', '')
+    """
+    return _read(text[:MAX_DETECT_CHARS], changes())[0]
+
+
+def read_messages(texts: Sequence[str]) -> str:
+    """The language of one speaker's messages, in the order in which they were written; as `read_language` names it.
+
+    Each message that tells has one voice, so that a long foreign text in one of them decides nothing; one that is
+    nothing but quotations has none. Where voices are even, the later one counts. Where none tells by itself, they are
+    read as one text. The last 50 are looked at.
+
+    >>> read_messages(["請幫我檢查「racecar」是否為迴文", "Computer"]), read_messages(["List", "servers"])
+    ('zh', '')
+    """
+    newest = [text for text in reversed(texts[-_MOST_MESSAGES:]) if text]
+    voices = Counter(found for found in map(read_language, filter(_has_own_words, newest)) if found)
+    if voices:
+        return max(voices, key=lambda lang: voices[lang])  # the first of equals, and the newest came first
+    return read_language("\n".join(newest))
+
+
+def _has_own_words(text: str) -> bool:
+    return _QUOTE_SIGN.search(text) is None or _LETTER.search(_QUOTED.sub("", text)) is not None
 
 
 def speaks(text: str, lang: str) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from rlvr.data.generator import generate
 from rlvr.data.targets import TargetOptions, target
 from rlvr.errors import DataError
+from rlvr.negatives.chinese import marks
 from rlvr.parsers import get_parser
 from rlvr.rewards import score
 from rlvr.types import Example
@@ -68,8 +69,27 @@ def test_a_refusal_is_the_reply_or_words_in_the_language() -> None:
     assert target(negative, "hermes", 1, none) == negative.meta["reply"]
     bare = Example("x", "s", "irrelevance", negative.messages, negative.tools, (), "refuse", {"lang": "vi"})
     assert "không" in target(bare, "hermes", 1, none).lower()
-    unknown = dataclasses.replace(bare, meta={})
+    untagged = dataclasses.replace(bare, meta={})
+    assert "không" in target(untagged, "hermes", 1, none).lower()
+    unknown = dataclasses.replace(untagged, messages=({"role": "user", "content": "42"},))
     assert target(unknown, "hermes", 1, none).isascii()
+
+
+def test_a_row_in_simplified_chinese_is_answered_in_simplified_chinese() -> None:
+    """Its words before a call too; half of the refusals are drawn anew, also where the row carries one of its own."""
+    simplified, traditional = marks()
+    query = ({"role": "user", "content": "请帮我查一下天气。"},)
+    calling = next(e for e in EXAMPLES if e.category == "simple" and len(e.tools) == 1)
+    refusing = next(e for e in EXAMPLES if not e.ground_truth)
+    meta = {"lang": "zh", "reply": "我没有合适的工具来处理这个需求。"}
+    said = set()
+    for options in (TargetOptions(1.0, 1.0, 0.0, 1.0), TargetOptions(0.0, 0.0, 1.0, 1.0)):
+        for example in (calling, refusing):
+            row = dataclasses.replace(example, messages=query, meta=meta)
+            said |= {target(row, "hermes", seed, options).partition("<tool_call>")[0] for seed in range(20)}
+    assert len(said) > 8
+    assert [text for text in said if any(c in traditional for c in text)] == []
+    assert sum(any(c in simplified for c in text) for text in said) >= len(said) - 1  # 需要用 is written alike
 
 
 def test_a_question_is_learnt_from_the_rows_own_reply_and_never_becomes_a_refusal() -> None:

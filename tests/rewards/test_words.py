@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from rlvr.errors import ConfigError
 from rlvr.rewards import wordlists
+from rlvr.rewards.language import read_language, read_messages
 from rlvr.rewards.words import KINDS, classify_words, detect_language, has_words, known_language, speaks
 
 REFUSE = [
@@ -148,6 +149,30 @@ def test_typography_changes_nothing(text: str) -> None:
 )
 def test_languages(text: str, lang: str | None) -> None:
     assert detect_language(text) == lang
+
+
+def test_another_language_is_told_from_too_few_words() -> None:
+    assert read_language("Je voudrais savoir quel temps il fait demain") == "other"
+    assert [read_language(text) for text in ("Paris", "42 + 7", "", "List all servers")] == [""] * 4
+
+
+@pytest.mark.parametrize(
+    ("texts", "lang"),
+    [
+        (["请帮我检查“racecar”是否是回文", "Computer"], "zh"),
+        (["Thời tiết ở Huế thế nào?", "What is the weather like in Paris?", "Còn ở Hà Nội thì sao?"], "vi"),
+        (["幫我翻譯一下", "The quick brown fox is over the lazy dog, and it will not come back to us. " * 20], "en"),
+        (["幫我翻譯一下", "The quick brown fox is over the lazy dog. " * 20, "好了嗎？"], "zh"),
+        (["我需要创建一个待办事项。", '"Buy fruits, vegetables, and bread for the week"'], "zh"),  # nothing of his own
+        (['"Buy fruits, vegetables, and bread for the week"'], "en"),
+        (["Can", "you", "book a table for me"], "en"),  # none tells by itself
+        (["Je voudrais savoir quel temps il fait", "Paris"], "other"),
+        (["Paris", ""], ""),
+        ([], ""),
+    ],
+)
+def test_the_language_of_several_messages(texts: list[str], lang: str) -> None:
+    assert read_messages(texts) == lang
 
 
 def test_a_short_text_may_stand_in_any_language_and_another_language_may_not() -> None:

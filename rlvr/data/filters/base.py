@@ -20,6 +20,15 @@ class Filter(Protocol):
 
 
 @runtime_checkable
+class ExplainingFilter(Filter, Protocol):
+    """A filter whose reason has more to say than its code."""
+
+    def in_words(self, example: Example) -> str:
+        """Why the example is dropped: what was found, and what is wanted. Asked only of an example that is dropped."""
+        ...
+
+
+@runtime_checkable
 class RememberingFilter(Filter, Protocol):
     """A filter whose answer depends on what it saw before: the first of two equal examples stays.
 
@@ -57,4 +66,13 @@ def first_reason(filters: Iterable[Filter], example: Example) -> tuple[str, str]
         reason = each.why_not(example)
         if reason is not None:
             return each.name, reason
+    return None
+
+
+def first_reason_in_words(filters: Iterable[Filter], example: Example) -> tuple[str, str, str] | None:
+    """As `first_reason`, with the reason in words; they are the code where the filter has none."""
+    for each in filters:
+        code = each.why_not(example)
+        if code is not None:
+            return each.name, code, each.in_words(example) if isinstance(each, ExplainingFilter) else code
     return None

@@ -1,19 +1,16 @@
-"""The filters that look at one example alone: length, language, number of tools, its own schema."""
+"""The filters that look at one example alone: length, number of tools, its own schema."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
 from rlvr.errors import DataError, UsageError
 from rlvr.prompts import Tokenizer, render
-from rlvr.rewards.language import detect_language, known_language
 from rlvr.tools import check_ground_truth
 from rlvr.types import Example
 
-UNKNOWN = "unknown"
-"""In `Languages`: what is in none of the languages that rlvr tells apart, or too short to tell."""
+_MOST_WORDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +43,6 @@ class PromptLength:
 
 
 @dataclass(frozen=True, slots=True)
-class Languages:
-    """Keeps the examples whose query is in one of `keep` (`en`, `vi`, `zh`; `unknown` for those that are in none).
-
-    What the example says of itself counts; where it says nothing, its query is looked at. Code: `language`.
-    """
-
-    keep: Collection[str]
-    name: ClassVar[str] = "languages"
-
-    def __post_init__(self) -> None:
-        wrong = [code for code in self.keep if code != UNKNOWN and known_language(code) != code]
-        if wrong or not self.keep:
-            raise UsageError(
-                f"languages: got {', '.join(map(repr, wrong)) or 'none'}, expected en, vi, zh or {UNKNOWN}"
-            )
-
-    def why_not(self, example: Example) -> str | None:
-        return None if self.language(example) in self.keep else "language"
-
-    def language(self, example: Example) -> str:
-        return known_language(example.lang) or detect_language(example.query) or UNKNOWN
-
-
-@dataclass(frozen=True, slots=True)
 class ToolCount:
     """Keeps the examples that offer between `least` and `most` tools. Codes: `too_few_tools`, `too_many_tools`."""
 
@@ -86,6 +59,10 @@ class ToolCount:
             return "too_few_tools"
         return "too_many_tools" if self.most is not None and len(example.tools) > self.most else None
 
+    def in_words(self, example: Example) -> str:
+        bound = f"at least {self.least}" if len(example.tools) < self.least else f"at most {self.most}"
+        return f"{len(example.tools)} tools; {bound} are wanted"
+
 
 @dataclass(frozen=True, slots=True)
 class OwnSchema:
@@ -98,6 +75,9 @@ class OwnSchema:
 
     def why_not(self, example: Example) -> str | None:
         return "own_schema" if self.problems(example) else None
+
+    def in_words(self, example: Example) -> str:
+        return "; ".join(self.problems(example))[:_MOST_WORDS]
 
     def problems(self, example: Example) -> list[str]:
         return check_ground_truth(example.ground_truth, example.tools)

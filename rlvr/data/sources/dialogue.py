@@ -14,7 +14,8 @@ from rlvr.data.sources.offered import same_names
 from rlvr.data.sources.rejects import NotUnderstood, Reject, Unused
 from rlvr.data.sources.writable import why_not_written
 from rlvr.parsers.base import too_deep
-from rlvr.rewards.words import classify_words, detect_language, has_words
+from rlvr.rewards.language import read_messages
+from rlvr.rewards.words import classify_words, has_words, languages
 from rlvr.tools import check_ground_truth
 from rlvr.types import Example, GoldCall, Tool, ToolCall
 
@@ -75,9 +76,10 @@ def to_examples(dialogue: Dialogue, row: Row, source: str, license_: str) -> lis
     answers = _answers(turns)
     if not any(turns[i].target for i in answers):
         raise Unused(row.where, "no_answer", "no turn of the assistant follows a user's")
-    meta = _shared_meta(dialogue, turns, row, license_)
+    meta = _shared_meta(dialogue, row, license_)
     out: list[Example | Reject] = []
     messages: list[Mapping[str, Any]] = []
+    said: list[str] = []
     for i, found in enumerate(turns):
         turn = _coerced(found, offered)
         number = answers.get(i)
@@ -87,9 +89,12 @@ def to_examples(dialogue: Dialogue, row: Row, source: str, license_: str) -> lis
                 out.append(_broken(source, name, row, turn.fault, len(answers) - number - 1))
                 return out
             if turn.target:
+                here = {**_lang(dialogue, said), **here}
                 made = _example(dialogue, turn, tuple(messages), here, name, source)
                 out.append(made if isinstance(made, Example) else Reject(source, name, row.where, "invalid", *made))
         messages.append(message_of(turn))
+        if turn.role == "user":
+            said.append(turn.text)
     return out
 
 
@@ -152,12 +157,15 @@ def _check(dialogue: Dialogue, turns: Sequence[Turn], row: Row) -> None:
         raise NotUnderstood(row.where, "not_writable", f"{odd}: no file of examples could hold it")
 
 
-def _shared_meta(dialogue: Dialogue, turns: Sequence[Turn], row: Row, license_: str) -> dict[str, Any]:
-    said = " ".join(t.text for t in turns if t.role == "user")
-    lang = dialogue.lang or detect_language(said)
-    meta: dict[str, Any] = {"lang": lang} if lang else {}
+def _shared_meta(dialogue: Dialogue, row: Row, license_: str) -> dict[str, Any]:
     provenance = {"location": row.location, "row": row.key}
-    return {**meta, **dialogue.meta, "license": dialogue.meta.get("license", license_), "provenance": provenance}
+    return {**dialogue.meta, "license": dialogue.meta.get("license", license_), "provenance": provenance}
+
+
+def _lang(dialogue: Dialogue, said: Sequence[str]) -> dict[str, str]:
+    """The language of a turn, by what the user said up to it: what comes later, no one has read yet."""
+    lang = dialogue.lang or read_messages(said)
+    return {"lang": lang} if dialogue.lang or lang in languages() else {}
 
 
 def _coerced(turn: Turn, offered: Mapping[str, Tool]) -> Turn:

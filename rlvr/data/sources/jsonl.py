@@ -159,6 +159,6 @@ def _meta(row: Mapping[str, Any], where: str) -> dict[str, Any]:
         base = tag.replace("_", "-").split("-")[0].lower()
         if base in _LANGUAGES:
             meta["lang"] = base
-        if base != tag:
+        if tag and tag not in _LANGUAGES:
             meta["lang_tag"] = tag
     return meta

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from rlvr.data.filters import ExactDuplicates, Languages, OwnSchema, PromptLength, ToolCount, first_reason
+from rlvr.data.filters import (
+    ExactDuplicates,
+    OwnSchema,
+    PromptLength,
+    ToolCount,
+    first_reason,
+    first_reason_in_words,
+)
 from rlvr.errors import UsageError
 from rlvr.types import Example, Tool
 
@@ -55,31 +62,6 @@ def test_a_real_tokenizer_counts_what_the_model_sees(tiny_model: Path, example: 
 
 
 @pytest.mark.parametrize(
-    ("query", "lang", "keep", "kept"),
-    [
-        ("What is the weather in Hanoi like today?", None, ("en",), True),
-        ("Thời tiết ở Hà Nội hôm nay thế nào?", None, ("en",), False),
-        ("Thời tiết ở Hà Nội hôm nay thế nào?", None, ("en", "vi"), True),
-        ("台北今天的天氣怎麼樣？", None, ("zh",), True),
-        ("Wie wird das Wetter heute in Berlin und in Hamburg?", None, ("en", "vi", "zh"), False),
-        ("Wie wird das Wetter heute in Berlin und in Hamburg?", None, ("en", "unknown"), True),
-        ("42", None, ("en",), False),
-        ("42", "en", ("en",), True),
-        ("What is the weather in Hanoi like today?", "zh-Hant", ("en",), False),
-    ],
-)
-def test_languages(example: Make, query: str, lang: str | None, keep: tuple[str, ...], kept: bool) -> None:
-    made = example(query, **({"lang": lang} if lang else {}))
-    assert Languages(keep).why_not(made) == (None if kept else "language")
-
-
-@pytest.mark.parametrize("keep", [("fr",), ("en", "zh-TW"), ()])
-def test_an_unknown_language_is_refused(keep: tuple[str, ...]) -> None:
-    with pytest.raises(UsageError, match="expected en, vi, zh or unknown"):
-        Languages(keep)
-
-
-@pytest.mark.parametrize(
     ("offered", "least", "most", "reason"),
     [(0, 1, None, "too_few_tools"), (1, 1, None, None), (3, 1, 3, None), (4, 1, 3, "too_many_tools"), (0, 0, 0, None)],
 )
@@ -112,3 +94,14 @@ def test_the_first_filter_that_drops_names_the_reason_and_later_ones_remember_no
     assert first_reason(filters, example()) == ("tool_count", "too_few_tools")
     assert first_reason([duplicates], example()) is None
     assert first_reason([duplicates], example()) == ("exact_duplicates", "duplicate")
+
+
+def test_the_reason_in_words_says_what_was_found(example: Make) -> None:
+    wrong = example(calls=[("get_weather", {"city": 5})])
+    found = "ground_truth[0] get_weather: city: 5 is not of type 'string'"
+    assert first_reason_in_words([ExactDuplicates(), OwnSchema()], wrong) == ("own_schema", "own_schema", found)
+    few = ("tool_count", "too_few_tools", "1 tools; at least 2 are wanted")
+    assert first_reason_in_words([ToolCount(2), OwnSchema()], wrong) == few
+    duplicates = ExactDuplicates()
+    assert first_reason_in_words([duplicates], wrong) is None
+    assert first_reason_in_words([duplicates], wrong) == ("exact_duplicates", "duplicate", "duplicate")

@@ -138,6 +138,18 @@ def test_the_language_of_the_user(text: str, lang: str | None) -> None:
     assert only(made(Turn("user", text), call(n=5))).lang == lang
 
 
+def test_the_language_of_a_turn_is_that_of_what_was_said_before_it() -> None:
+    """Later messages of the user are not in the turn's prompt, and a long foreign text is one message of three."""
+    ask, quoting = Turn("user", '"Serendipity" 这个词是什么意思？'), Turn("user", '"Ephemeral" 可以翻译为 "短暂"。')
+    pasted = Turn(
+        "user", '"Quintessential" in Chinese is "典型的", depending on what it is that you are talking about.'
+    )
+    turns = made(ask, call(n=5), quoting, call(n=6), pasted, call(n=7))
+    assert [t.meta["lang"] for t in turns if isinstance(t, Example)] == ["zh", "zh", "zh"]
+    turned = made(ask, call(n=5), pasted, call(n=7))
+    assert [t.meta["lang"] for t in turned if isinstance(t, Example)] == ["zh", "en"]  # even: the later one counts
+
+
 def test_categories_are_those_of_bfcl() -> None:
     assert only(made(USER, call(n=5))).category == "simple"
     assert only(made(USER, call(n=5), tools=(TOOL, OTHER))).category == "multiple"

@@ -44,6 +44,22 @@ def test_a_row_becomes_an_example() -> None:
     assert example_from_row(example.to_json(), "f:3") == example
 
 
+@pytest.mark.parametrize(
+    ("tag", "meta"),
+    [
+        ("en", {"lang": "en"}),
+        ("zh_TW", {"lang": "zh", "lang_tag": "zh_TW"}),
+        ("fr", {"lang_tag": "fr"}),  # a language that rlvr does not know is told all the same
+        ("", {}),
+    ],
+)
+def test_what_a_row_says_of_its_language_is_kept(tag: str, meta: dict[str, str]) -> None:
+    example = example_from_row(row(lang=tag), "f:1")
+    assert isinstance(example, Example)
+    assert example.meta == meta
+    assert example_from_row(example.to_json(), "f:1") == example
+
+
 def test_columns_may_be_json_strings() -> None:
     plain = example_from_row(row(), "f:1")
     columns = {k: json.dumps(row()[k]) for k in ("messages", "tools", "ground_truth")}
