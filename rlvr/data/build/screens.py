@@ -18,7 +18,7 @@ from rlvr.data.filters import (
     PromptLength,
     RememberingFilter,
     ToolCount,
-    first_reason,
+    first_reason_in_words,
 )
 from rlvr.data.text import normalise_example
 from rlvr.errors import DataError, UsageError
@@ -58,9 +58,9 @@ class Screens:
 
         An example that was `made` in this build may not have been probed: its difficulty counts where it is known.
         """
-        found = first_reason(self._checks, example)
+        found = first_reason_in_words(self._checks, example)
         if found is not None:
-            return *found, found[1]
+            return found
         if self._benchmarks is not None and (flag := self._benchmarks.flag(example)):
             return self._benchmarks.name, flag.code, flag.reason
         code = self._difficulty.why_not(example) if self._difficulty is not None else None
