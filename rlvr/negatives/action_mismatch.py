@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,13 +13,17 @@ from rlvr.negatives.refusals import quoted
 from rlvr.negatives.shelf import Rows, Shelf, View
 from rlvr.negatives.space import cosine
 from rlvr.negatives.verification import why_answerable
-from rlvr.negatives.words import cannot_do, load_verbs, plain_name
+from rlvr.negatives.words import load_verbs, plain_name
 from rlvr.types import Example, Tool
 
 LEAST_LIKENESS = 0.2
 LEAST_SHARED_NOUNS = 1 / 3
 LEAST_SHARED_TERMS = 2
 _NEAREST, _MOST_TWINS = 64, 3
+_ASKS = re.compile(
+    r"(?:^|[.!?,]\s*)(?:and\s+)?(?:is|are|does|do|has|have|was|what|what's|where|when|which|how|who)\b[^.!?]*\?\s*$",
+    re.I,
+)
 
 
 def action_mismatch(parent: Example, siblings: Sequence[Tool], seed: int, count: int | None = None) -> Example | None:
@@ -40,13 +45,15 @@ def make(view: View, rng: random.Random) -> Made | str:
     """Offer near twins of a needed tool whose verb cannot do what is asked, among others that cannot serve the query.
 
     A near twin shares a third of the nouns of the two names and a further word, is like the needed tool by TF-IDF, and
-    its verb excludes the wanted one (`verbs.yaml`) while its description claims no such action. Every other tool
-    offered excludes it likewise, or has a risk below 1. The score is the nearest twin's cosine to the needed tool. A
-    string says why not.
+    its verb excludes the wanted one (`verbs.yaml`) while its description claims no such action; it does not do the same
+    under another name, and is no homonym (`Verifier.is_another_deed`). Every other tool offered excludes it likewise,
+    or has a risk below 1. The score is the nearest twin's cosine to the needed tool. A string says why not.
     """
     twins = _twins(view)
     if not twins:
         return "no near twin with another verb"
+    if _asks_besides(view) and any(view.verifier.described(t).action.kind == "read" for t, _ in twins):
+        return "the user asks something besides, which a near twin may tell"
     chosen = twins[: rng.randint(1, _MOST_TWINS)]
     names = {plain_name(t.name) for t, _ in chosen}
     tools = [t for t, _ in chosen]
@@ -60,6 +67,13 @@ def make(view: View, rng: random.Random) -> Made | str:
     near = chosen[0][0]
     reason = f"the query wants {view.wanted}; {near.name} is about the same and does something else"
     return Made(tuple(tools), reason, chosen[0][1], {"near": quoted([near])})
+
+
+def _asks_besides(view: View) -> bool:
+    """Whether the last message ends in a question of fact, while what is wanted is to be done: "Yes, book it! Is there
+    parking?" """
+    wanted = {view.verifier.described(n).action.kind for n in view.needed}
+    return "read" not in wanted and _ASKS.search(view.parent.query) is not None
 
 
 def _twins(view: View) -> list[tuple[Tool, float]]:
@@ -112,8 +126,7 @@ def _share_more(view: View, tool: Tool, needed: Tool) -> bool:
 
 
 def _excludes_all(view: View, tool: Tool) -> bool:
-    action = view.verifier.described(tool).action
-    return all(cannot_do(tool, action, view.verifier.described(n).action) for n in view.needed)
+    return all(view.verifier.is_another_deed(tool, n) for n in view.needed)
 
 
 def _is_harmless(view: View, tool: Tool) -> bool:

@@ -1,9 +1,11 @@
-"""Which call of a task the others cannot do without.
+"""Which call of a task the others cannot do without, and which one is all that the user wants.
 
-A call *depends* on an earlier one where it takes a value that only the earlier one's result tells: the user never
-said it, and it is an identifier or a number, so that no words of the user could stand in for it. Among calls of one
-turn, a call depends on another that makes the very thing it works on (`create_folder(name="X")`,
-`move_file(folder="X")`), or whose result it refers to (`"$get_user.id"`).
+A call *depends* on an earlier one where it takes a value that only the earlier one's result tells: the user never said
+it, and it is an identifier or a number that nobody knows by heart. Among calls of one turn, whose results are not
+there yet, a call depends on another whose result it refers to (`"$get_user.id"`); where it takes an identifier that
+stands in no message and that the other's description says it returns; or where the other makes the thing that it
+works on, and the query says in what order (`create_folder(name="X")`, then `move_file(folder="X")`). That two calls
+take an equal value proves nothing: the user said it, and it serves the second call without the first.
 """
 
 from __future__ import annotations
@@ -17,12 +19,25 @@ from typing import Any
 from rlvr.negatives.words import load_verbs, name_words, stem
 from rlvr.types import Example, Tool, ToolCall
 
+STEPS = "steps"
+"""The key of `meta` that names the tools of a task in order, where the user asks for what the last one does alone."""
+
 _TOKEN = re.compile(r"[\w.:/@+-]+")
 _TOKEN_NAME = re.compile(r"[A-Za-z_]\w*")
-_ID_NAME = frozenset(
-    ("id", "ids", "uuid", "key", "token", "code", "slug", "handle", "hash", "ref", "cid", "isbn", "asin")
+_ID_NAME = frozenset(("id", "ids", "uuid", "key", "token", "code", "slug", "handle", "hash", "ref", "no", "number"))
+# What a large model knows by heart, or can work out: where Paris lies, its airport, its currency, a substance's number.
+_WELL_KNOWN = frozenset(
+    """cid isbn asin doi ticker symbol iata icao zip postal postcode country currency language lang locale timezone tz
+    airport state year month day date time datetime lat latitude lon lng longitude coordinates""".split()  # noqa: SIM905
 )
-_NAMING = frozenset(("name", "title", "username", "filename", "label", "id", "path", "email", "user"))
+_CALENDAR = re.compile(r"(19|20)\d\d([-/.]\d{1,2}([-/.]\d{1,2})?)?([t ].*)?|\d{1,2}:\d{2}")
+_NAMING = frozenset(("name", "title", "filename", "label", "id", "path"))
+_MAKING = frozenset(("create", "move"))  # the classes of the openers that make a thing; a login makes none
+_ORDER = re.compile(
+    r"\b(then|after|afterwards|once|first|next|finally|new|into it|to it|in it|inside it|there)\b"
+    r"|\b(rồi|sau đó|xong|trước tiên|tiếp theo|mới|vào đó)\b|然後|然后|之後|之后|接著|接着|再|先|新",
+    re.IGNORECASE,
+)
 _REFERENCE = re.compile(r"[$<{\[]")
 _MOST_CALLS = 32
 _MOST_RESULT_CHARS = 200_000
@@ -30,12 +45,21 @@ _MOST_RESULT_CHARS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class MissingStep:
-    """The call that all the others depend on, how that shows, and the dialogue before any of them."""
+    """A call without which the others are of no use, how that shows, and the dialogue before any of them.
+
+    With `is_last` it is the one that all the others prepare, else the one that all the others depend on.
+    """
 
     call: ToolCall
     others: tuple[ToolCall, ...]
     how: str
     messages: tuple[Mapping[str, Any], ...]
+    is_last: bool = False
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """All of them, in order."""
+        return (*self.others, self.call) if self.is_last else (self.call, *self.others)
 
 
 def first_step(example: Example) -> MissingStep | None:
@@ -48,27 +72,37 @@ def first_step(example: Example) -> MissingStep | None:
     return _along(wanted, example)
 
 
+def last_step(example: Example) -> MissingStep | None:
+    """The last call of a task whose user asks for nothing but what that one does (`meta["steps"]`); else `None`.
+
+    What the calls before it do, the user did not ask for: they are of use to it alone.
+    """
+    step = first_step(example)
+    if step is None or len(step.others) < 1:
+        return None
+    names = [call.name for call in step.calls]
+    if example.meta.get(STEPS) != names or len(set(names)) < len(names):
+        return None
+    *before, last = step.calls
+    how = f"{', '.join(c.name for c in before)} only looks up what {last.name} takes"
+    return MissingStep(last, tuple(before), how, step.messages, is_last=True)
+
+
 def _within(calls: Sequence[ToolCall], example: Example) -> MissingStep | None:
-    """Calls of one turn: the first makes what the others work on, or they refer to its result."""
+    """Calls of one turn: the others take the first one's result, or work on what it makes."""
     first, *others = calls
     if not others or any(c.name == first.name for c in others):
         return None
-    if all(_refers(c, first.name) for c in others):
+    tools = {t.name: t for t in example.tools}
+    said = _tokens("\n".join(_text(m) for m in example.messages))
+    if all(_refers(c, first.name) or _yields(tools.get(first.name), c, tools.get(c.name), said) for c in others):
         how = f"the other calls take the result of {first.name}"
         return MissingStep(first, tuple(others), how, example.messages)
-    made = next((v for v in _makes(first) if all(_works_on(c, v) for c in others)), None)
-    if made is None:
+    made = _made(first)
+    if made is None or not _ORDER.search(example.query) or not all(_works_on(c, *made) for c in others):
         return None
-    how = f"{first.name} makes {made!r}, which the other calls work on"
+    how = f"{first.name} makes {made[0]!r}, which the other calls work on"
     return MissingStep(first, tuple(others), how, example.messages)
-
-
-def _makes(call: ToolCall) -> list[str]:
-    """The names and identifiers of what a call makes or makes ready; none where its verb does no such thing."""
-    if not {stem(w) for w in name_words(call.name)[:1]} & load_verbs().openers:
-        return []
-    texts = [(k, v) for k, v in call.arguments.items() if isinstance(v, str) and len(v) > 2]
-    return [v for k, v in texts if {*name_words(k)} & _NAMING or any(c.isdigit() for c in v)]
 
 
 def _refers(call: ToolCall, name: str) -> bool:
@@ -76,29 +110,62 @@ def _refers(call: ToolCall, name: str) -> bool:
     return any(_REFERENCE.search(t) and name in _TOKEN_NAME.findall(t) for t in texts)
 
 
-def _works_on(call: ToolCall, value: str) -> bool:
-    opens = {stem(w) for w in name_words(call.name)[:1]} & load_verbs().openers
-    return not opens and any(v == value for _, v in _leaves(call.arguments))
+def _yields(first: Tool | None, call: ToolCall, tool: Tool | None, said: set[str]) -> bool:
+    """Whether a required argument is an identifier that nobody said, and `first` says that it returns such a one."""
+    if first is None:
+        return False
+    told = {stem(w) for w in name_words(f"{first.name} {first.description}")}
+    unsaid = [key for key, text in _identifiers(call, tool) if text not in said and any(c.isdigit() for c in text)]
+    return any({stem(w) for w in name_words(key)} <= told for key in unsaid)
+
+
+def _made(call: ToolCall) -> tuple[str, frozenset[str]] | None:
+    """What a call makes: its name, and the nouns that say what it is; `None` where the verb makes nothing."""
+    verbs = load_verbs()
+    verb, *nouns = (stem(w) for w in name_words(call.name))
+    things = frozenset(n for n in nouns if n not in verbs.classes)
+    if not things or verb not in verbs.openers or verbs.classes.get(verb) not in _MAKING:
+        return None
+    for key, value in call.arguments.items():
+        named = {stem(w) for w in name_words(key)}
+        is_name = isinstance(value, str) and len(value) > 2 and "@" not in value and any(c.isalpha() for c in value)
+        if is_name and (named & things or named <= _NAMING):
+            return str(value), things
+    return None
+
+
+def _works_on(call: ToolCall, value: str, things: frozenset[str]) -> bool:
+    """Whether a call takes the thing of this name: the parameter says what it is, or the tool does."""
+    verb, *nouns = (stem(w) for w in name_words(call.name))
+    if verb in load_verbs().openers:
+        return False
+    for key, taken in _leaves(call.arguments):
+        named = {stem(w) for w in name_words(key)}
+        if taken == value and (named & things or (named <= _NAMING and set(nouns) & things)):
+            return True
+    return False
 
 
 def _along(wanted: Sequence[ToolCall], example: Example) -> MissingStep | None:
     """Calls one after another: each later one takes what an earlier one's result told."""
-    last = max(i for i, m in enumerate(example.messages) if m.get("role") == "user")
+    last = max((i for i, m in enumerate(example.messages) if m.get("role") == "user"), default=-1)
+    if last < 0:
+        return None
     said = _tokens("\n".join(_text(m) for m in example.messages[: last + 1]))
     steps = list(_steps(example.messages[last + 1 :]))
     if not steps or any(m.get("tool_calls") or m.get("role") in ("tool", "function") for m in example.messages[:last]):
         return None  # an earlier request was served by calls: nobody would believe that its tool is gone
-    first, told = steps[0][0], _tokens(steps[0][1])
+    first = steps[0][0]
+    made = _made(first)
     tools = {t.name: t for t in example.tools}
-    reached = told - said
-    later = [*((call, result) for call, result in steps[1:]), *((call, "") for call in wanted)]
+    reached = _tokens(steps[0][1]) - said
+    later = [*steps[1:], *((call, "") for call in wanted)]
     how = ""
     for call, result in later:
         taken = _takes(call, tools.get(call.name), reached)
-        made = next((v for v in _makes(first) if _works_on(call, v)), None)
-        if call.name == first.name or (taken is None and made is None):
+        if call.name == first.name or (taken is None and (made is None or not _works_on(call, *made))):
             return None
-        why = f"{call.name} works on {made!r}, which only {first.name} makes ready"
+        why = f"{call.name} works on {made[0]!r}, which only {first.name} makes" if made else ""
         how = how or (f"{call.name} takes {taken}, which only {first.name} tells" if taken else why)
         reached |= _tokens(result) - said
     others = tuple(call for call, _ in later)
@@ -132,15 +199,25 @@ def _called(message: Mapping[str, Any]) -> Iterator[ToolCall]:
 
 def _takes(call: ToolCall, tool: Tool | None, reached: set[str]) -> str | None:
     """`argument = value` of a required argument whose value is an identifier that only results told."""
-    required = tool.parameters.get("required", ()) if tool else ()
+    return next((f"{k} = {call.arguments[k]!r:.60}" for k, text in _identifiers(call, tool) if text in reached), None)
+
+
+def _identifiers(call: ToolCall, tool: Tool | None) -> Iterator[tuple[str, str]]:
+    """The required arguments that are identifiers or numbers, lower case: none that one could know without being told,
+    such as a date or an airport's code, and none that the tool's own schema gives away."""
+    schema = tool.parameters if tool else {}
+    properties = schema.get("properties") or {}
     for key, value in call.arguments.items():
-        if key not in required or isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        if key not in schema.get("required", ()) or isinstance(value, bool) or not isinstance(value, (str, int, float)):
             continue
-        text = str(value).lower()
-        is_identifier = any(c.isdigit() for c in text) or bool({*name_words(key)} & _ID_NAME)
-        if is_identifier and len(text) > 2 and text in reached:
-            return f"{key} = {value!r:.60}"
-    return None
+        text, words = str(value).lower(), {*name_words(key)}
+        is_identifier = any(c.isdigit() for c in text) or bool(words & _ID_NAME)
+        if not is_identifier or len(text) < 3 or words & _WELL_KNOWN or _CALENDAR.fullmatch(text):
+            continue
+        if not _TOKEN.fullmatch(text):
+            continue  # several words are a name
+        if text not in _tokens(json.dumps(properties.get(key), ensure_ascii=False, default=str)):
+            yield key, text
 
 
 def _tokens(text: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Partial fulfilment: the tool of the first step is missing, and without it the steps that are left are of no use."""
+"""Partial fulfilment: the tool of one step is missing, and without it the steps that are left are of no use."""
 
 from __future__ import annotations
 
@@ -6,55 +6,88 @@ import random
 from collections.abc import Sequence
 
 from rlvr.negatives.base import Made
-from rlvr.negatives.dependencies import first_step
+from rlvr.negatives.dependencies import MissingStep, first_step, last_step
 from rlvr.negatives.refusals import quoted
 from rlvr.negatives.shelf import View
-from rlvr.negatives.words import plain_name, said_as
+from rlvr.negatives.verifier import Probe
+from rlvr.negatives.words import name_words, plain_name, said_as, same_deed, stem
 from rlvr.tools import check_ground_truth
 from rlvr.types import GoldCall, Tool
 
+_MOST_CHARS, _DRAWS = 300, 4
+_STORES = frozenset(
+    stem(w)
+    for w in """mail email gmail inbox mailbox message file document note drive history
+    calendar""".split()  # noqa: SIM905 (words read better so)
+)
+"""Where a confirmation may lie: who can search these may find the number that the missing step would tell."""
+
 
 def make(view: View, rng: random.Random) -> Made | str:
-    """Offer the tools of the later steps without the first one's; a string says why that cannot be.
+    """Offer the tools of a task without that of one step; a string says why that cannot be.
 
-    Every later call depends on the first (`dependencies`), so none can be made. Of the parent's other tools only those
-    that could serve neither step are offered, and others of the shelves beside them. The dialogue is cut at the user's
-    request, before any call. The score is the greatest risk, against the missing step, of the tools offered beside.
+    The step is the first, on which every later call depends (`dependencies`), so that none can be made; or, where the
+    user asks for what the last one does and nothing else, first or last is drawn. Of the parent's other tools only
+    those that could serve no step are offered, and beside them others of the shelves that are far from every step. The
+    dialogue is cut at the user's request, before any call. The score is the greatest risk, against all steps, of the
+    tools offered beside.
     """
-    step = first_step(view.parent)
-    if step is None:
+    steps = [s for s in (first_step(view.parent), last_step(view.parent)) if s is not None]
+    if not steps:
         return "no call that all the others depend on"
+    step = rng.choice(steps) if len(steps) > 1 else steps[0]
     offered = {t.name: t for t in view.parent.tools}
     missing = offered.get(step.call.name)
-    later = [offered[name] for name in dict.fromkeys(c.name for c in step.others) if name in offered]
-    if missing is None or not later or view.verifier.described(missing).universal:
+    kept = [offered[name] for name in dict.fromkeys(c.name for c in step.others) if name in offered]
+    if missing is None or not kept or view.verifier.described(missing).universal:
         return "the tool of the first step is not known, or is one of those that serve nearly any query"
-    tools: list[Tool] = list(later)
-    if any(plain_name(t.name) == plain_name(missing.name) for t in tools):
+    if any(plain_name(t.name) == plain_name(missing.name) for t in kept):
         return "the steps share a tool"
-    wanted = min(len(view.parent.tools), view.sizes.tools)
-    probe = view.verifier.probe(view.parent, [missing, *later])
-    beside = [t for t in view.parent.tools if t not in (missing, *later) and view.verifier.risk(probe, t) < 1]
-    tools.extend(beside[: max(0, wanted - len(tools))])
-    for tool, _ in view.safe_tools(rng, wanted - len(tools), [missing.name, *(t.name for t in tools)]):
-        if view.verifier.risk(probe, tool) < 1:
-            tools.append(tool)
-    gold = GoldCall(step.call.name, step.call.arguments)
-    if step.messages != view.parent.messages and check_ground_truth([gold], [missing]):
+    opening = step.calls[0]
+    gold = GoldCall(opening.name, opening.arguments)
+    if step.messages != view.parent.messages and check_ground_truth([gold], [offered[opening.name]]):
         return "the first call breaks its own schema"
-    score = max((view.verifier.risk(probe, t) for t in tools[len(later) :]), default=0.0)
+    tools, score = _with_others(view, kept, missing, rng)
     rng.shuffle(tools)
     return Made(
         tuple(tools),
         f"{missing.name} is not offered; {step.how}",
         score,
-        {"step": _step(missing, view.parent.tools), "tool": quoted([later[0]])},
+        _slots(step, missing, kept, view.parent.tools),
         messages=step.messages,
-        asked=tuple(c.to_json() for c in (step.call, *step.others)),
+        asked=tuple(c.to_json() for c in step.calls),
         lifted_tools=_among(tools, missing, rng),
         lifted_messages=step.messages,
         lifted_calls=None if step.messages == view.parent.messages else (gold,),
     )
+
+
+def _with_others(view: View, kept: Sequence[Tool], missing: Tool, rng: random.Random) -> tuple[list[Tool], float]:
+    """The tools that are kept, and others beside them that could serve no step; with the greatest risk of those."""
+    tools = list(kept)
+    wanted = min(len(view.parent.tools), view.sizes.tools)
+    probe = view.verifier.probe(view.parent, [missing, *kept])
+    steps = (missing, *kept)
+    own = [t for t in view.parent.tools if t not in steps]
+    tools.extend([t for t in own if _serves_no_step(view, probe, steps, t)][: max(0, wanted - len(tools))])
+    drawn = view.safe_tools(rng, _DRAWS * (wanted - len(tools)), [missing.name, *(t.name for t in tools)])
+    far = [t for t, _ in drawn if view.verifier.closeness(probe, t) < 1 and _serves_no_step(view, probe, steps, t)]
+    tools.extend(far[: max(0, wanted - len(tools))])
+    return tools, max((view.verifier.risk(probe, t) for t in tools[len(kept) :]), default=0.0)
+
+
+def _serves_no_step(view: View, probe: Probe, steps: Sequence[Tool], tool: Tool) -> bool:
+    """Whether a tool is near no step, does none under another name, and searches nothing that may hold a result."""
+    if view.verifier.risk(probe, tool) >= 1 or any(same_deed(tool, step) for step in steps):
+        return False
+    stores = {stem(w) for w in name_words(f"{tool.name} {tool.description[:_MOST_CHARS]}")} & _STORES
+    return not stores or view.verifier.described(tool).action.kind not in ("read", None)
+
+
+def _slots(step: MissingStep, missing: Tool, kept: Sequence[Tool], offered: Sequence[Tool]) -> dict[str, str]:
+    """What the refusal names. Where the last step is missing, it has words of its own (`refusals.yaml`)."""
+    slots = {"step": _step(missing, offered), "tool": quoted([kept[0]])}
+    return {**slots, "words": "last_step"} if step.is_last else slots
 
 
 def _among(tools: list[Tool], missing: Tool, rng: random.Random) -> tuple[Tool, ...]:

@@ -84,7 +84,7 @@ def reply(example: Example, kind: str, slots: Mapping[str, str], rng: random.Ran
     """
     lang = language_of(example)
     words = load_refusals()
-    name = WORDS_OF[kind]
+    name = slots.get("words", WORDS_OF[kind])
     filled = {**slots, "offered": listed([t.name for t in example.tools], lang)}
     ability = example.meta.get("ability")
     fits = name in ("unfit", "near") and isinstance(ability, str) and lang in words["able"] and _asks_for_one(example)

@@ -40,6 +40,7 @@ _MOST_CHARS, _LEAST_CHARS, _CODE_CHARS = 40, 2, 3
 _MOST_KEPT = 200
 _ENOUGH = 4
 _WORD = re.compile(r"\w+")
+_MIXED = frozenset(("location", "destination", "origin", "departure", "arrival", "region", "area"))
 
 
 class ValueBank:
@@ -59,13 +60,19 @@ class ValueBank:
                             if len(kept) > _MOST_KEPT:
                                 del kept[next(iter(kept))]
 
+    def _of_all(self, name: str) -> dict[str, None]:
+        return self._values.get(("", plain_name(name)), {})
+
     def others(self, tool: str, name: str, value: str, rng: random.Random) -> list[str]:
         """Values of the same parameter, in a drawn order: of the same tool where enough are known, else of all tools.
-        None where `value` itself is no kind of value for a list."""
+
+        Not of all where the name tells little of them (a `location` may be a town or a country), and none where `value`
+        itself is no kind of value for a list.
+        """
         if not is_listable(name, value):
             return []
         own = self._values.get((plain_name(tool), plain_name(name)), {})
-        found = own if len(own) >= _ENOUGH else self._values.get(("", plain_name(name)), {})
+        found = own if len(own) >= _ENOUGH or _MIXED & {*name_words(name)} else self._of_all(name)
         known = sorted(v for v in found if v.isascii() == value.isascii())
         return rng.sample(known, min(len(known), 24))
 

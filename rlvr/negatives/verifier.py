@@ -8,6 +8,7 @@ the tool against the query's own words, over `on_topic`; and the same two by emb
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from rlvr.negatives.base import ToolSet
 from rlvr.negatives.space import Floats, Space, Vector, cosine, tool_counts
 from rlvr.negatives.topics import Topics, asks
-from rlvr.negatives.words import Action, action_of, is_universal, plain_name, said_as
+from rlvr.negatives.words import Action, action_of, cannot_do, is_universal, plain_name, said_as, same_deed
 from rlvr.types import Example, Tool
 
 Embed: TypeAlias = Callable[[Sequence[str]], NDArray[Any]]
@@ -27,6 +28,8 @@ Embed: TypeAlias = Callable[[Sequence[str]], NDArray[Any]]
 SURE = 9.0
 """The risk of a tool that has the needed one's name, that can do anything, or that says nothing of itself."""
 LEAST_TERMS = 3
+LEAST_COMMON_TOPIC = 0.18
+"""The product of two tools' domains: above it, their words are at home in the same ones (docs/negatives.md)."""
 _MOST_KNOWN = 100_000
 
 
@@ -165,6 +168,20 @@ class Verifier:
         if self._embed:
             found = max(found, *self.embedded_risks(probe, self.embedded([tool_text(tool)])).tolist())
         return found
+
+    def is_another_deed(self, tool: Tool, needed: Tool) -> bool:
+        """Whether `tool` is about what `needed` is about, and can certainly not do what that one does.
+
+        Its verb excludes the needed one's (`cannot_do`); it is no namesake of it from another server, and does not say
+        nearly the same of itself (`same_deed`); and the two are no homonyms: where the domains are known, those that
+        their words are at home in are not opposed.
+        """
+        one, other = self.described(tool), self.described(needed)
+        if not cannot_do(tool, one.action, other.action) or same_deed(tool, needed):
+            return False
+        if one.topics is None or other.topics is None:
+            return True
+        return math.fsum((one.topics * other.topics).tolist()) > LEAST_COMMON_TOPIC
 
     def embedded(self, texts: Sequence[str]) -> NDArray[Any]:
         """The embeddings of texts, each computed once. (texts, size) floats"""

@@ -20,6 +20,7 @@ _WORD = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+|[^\W\d_\u3400-\u9fff\uf900-\u
 _HAN = "\u3400"
 _SEPARATOR = re.compile(r"[^0-9a-z\u0080-\uffff]+")
 _SPOKEN = re.compile(r"[^\W_]+")
+_SERVER = re.compile(r"[./:]+|__|--|(?<=-)(?:server|mcp)-(?=.)", re.IGNORECASE)
 _ASCII_WORD = re.compile(r"[a-z]+")
 _CLAUSE_WORD = re.compile(r"[a-z]+|[,/;.(]")
 _CARRIES_ON = frozenset(("", "or", "and", "to", "can", "also", ",", "/", ";", "you", "then", "(", "."))
@@ -34,6 +35,10 @@ _EMPTY = frozenset(
     array list args type false true none null""".split()  # noqa: SIM905 (words read better than a list of them)
 )
 
+_IDLE = frozenset(("a", "an", "the", "of", "for", "to", "and", "this", "given", "api", "tool", "v", *"123456789"))
+_PARTICLES = (("on", "off"), ("in", "out"), ("up", "down"))
+_MOST_COMPARED, _LEAST_SAID, _SAME_WORDS = 600, 3, 0.8
+
 
 @dataclass(frozen=True, slots=True)
 class Verbs:
@@ -44,6 +49,7 @@ class Verbs:
     opposites: dict[str, frozenset[str]]
     openers: frozenset[str]
     ambiguous: frozenset[str]
+    on_demand: frozenset[str]
     asking: frozenset[str]
     universal_words: frozenset[str]
     universal_pairs: tuple[frozenset[str], ...]
@@ -52,6 +58,13 @@ class Verbs:
     def excluded(self, kind: str | None) -> list[str]:
         """The classes that cannot do what `kind` does."""
         return sorted(other for pair in self.conflicts if kind in pair for other in pair - {kind})
+
+    def exclude(self, one: str | None, other: str | None) -> bool:
+        """Whether of two verbs (stemmed) neither can do what the other does."""
+        if one is None or other is None:
+            return False
+        classes = frozenset((self.classes.get(one), self.classes.get(other)))
+        return other in self.opposites.get(one, ()) or classes in self.conflicts
 
 
 @cache
@@ -68,6 +81,7 @@ def load_verbs() -> Verbs:
         opposites={word: frozenset(others) for word, others in opposites.items()},
         openers=frozenset(map(stem, data["openers"])),
         ambiguous=frozenset(map(stem, data["ambiguous"])),
+        on_demand=frozenset(map(stem, data["on_demand"])),
         asking=frozenset(map(stem, data["asking"])),
         universal_words=frozenset(map(stem, universal["words"])),
         universal_pairs=tuple(frozenset(map(stem, pair)) for pair in universal["pairs"]),
@@ -133,6 +147,17 @@ def plain_name(name: str) -> str:
     return _SEPARATOR.sub("", name.lower())
 
 
+def bare_name(name: str) -> str:
+    """A tool's name without the server's in front of it, as far as it shows where that ends.
+
+    >>> [bare_name(n) for n in ("my-notes-server-list_notes", "send-mail-list_contacts", "homes.find", "find-place")]
+    ['list_notes', 'list_contacts', 'find', 'find-place']
+    """
+    last = [part for part in _SERVER.split(name) if part][-1:] or [name]
+    head, _, tail = last[0].rpartition("-")
+    return tail if head and ("_" in tail or _CAMEL.search(tail)) and "_" not in head else last[0]
+
+
 def said_as(name: str) -> str:
     """A tool's name as words for a sentence.
 
@@ -162,7 +187,9 @@ def action_of(tool: Tool) -> Action:
     verbs = load_verbs()
     words = [stem(w) for w in name_words(tool.name)]
     nouns = frozenset(w for w in words if w not in verbs.classes and w not in _EMPTY and len(w) > 1)
-    known = [w for w in words if w in verbs.classes or w in verbs.opposites]
+    bare = [stem(w) for w in name_words(bare_name(tool.name))]  # a server's name may hold verbs too
+    known = [w for w in bare if w in verbs.classes or w in verbs.opposites]
+    known = known or [w for w in words if w in verbs.classes or w in verbs.opposites]
     opening = [stem(w) for w in _ASCII_WORD.findall(tool.description[:120].lower())[:4]]
     said = next((w for w in opening if w in verbs.classes), None)
     if said is not None and known:
@@ -178,9 +205,9 @@ def cannot_do(twin: Tool, mine: Action, wanted: Action) -> bool:
     verbs = load_verbs()
     if mine.verb is None or wanted.verb is None:
         return False
-    opposed = wanted.verb in verbs.opposites.get(mine.verb, ())
-    if not opposed and frozenset((mine.kind, wanted.kind)) not in verbs.conflicts:
+    if not verbs.exclude(mine.verb, wanted.verb):
         return False
+    opposed = wanted.verb in verbs.opposites.get(mine.verb, ())
     return not _also_does(twin, wanted, opposed)
 
 
@@ -208,6 +235,46 @@ def _switches(tool: Tool) -> bool:
     return any(
         stem(w) in ("action", "operation", "method", "mod", "command") for n in names for w in name_words(str(n))
     )
+
+
+def same_deed(one: Tool, other: Tool) -> bool:
+    """Whether two tools do the same whatever their verbs: they have one name but for the server's in front of it, their
+    descriptions say nearly the same, or what the one "gets" and the other "creates" is made when it is asked for.
+
+    >>> same_deed(Tool("a-server-getRoute", "", {}), Tool("get_route", "", {}))
+    True
+    >>> same_deed(Tool("get_route", "Way to a place.", {}), Tool("create_route", "Plans a way.", {}))
+    True
+    >>> same_deed(Tool("get_event", "Shows an event.", {}), Tool("create_event", "Makes an event.", {}))
+    False
+    """
+    names = [bare_name(t.name) for t in (one, other)]
+    bags = [_bag(n) for n in names]
+    if plain_name(names[0]) == plain_name(names[1]) or (bags[0] and bags[0] == bags[1]):
+        return True
+    mine, theirs = action_of(one), action_of(other)
+    if {mine.kind, theirs.kind} == {"read", "create"} and mine.nouns & theirs.nouns & load_verbs().on_demand:
+        return True
+    return _say_the_same(one, mine, other, theirs)
+
+
+def _say_the_same(one: Tool, mine: Action, other: Tool, theirs: Action) -> bool:
+    """Whether two descriptions have nearly all words in common, and those that they do not are no verbs that exclude
+    each other: "Turns the light on" and "Turns the light off" differ in one word."""
+    texts = [_bag(t.description[:_MOST_COMPARED]) for t in (one, other)]
+    shared = texts[0] & texts[1]
+    if len(shared) < _LEAST_SAID or len(shared) < _SAME_WORDS * len(texts[0] | texts[1]):
+        return False
+    first, second = texts[0] - shared, texts[1] - shared
+    if any({a, b} <= first ^ second for a, b in _PARTICLES):
+        return False
+    verbs = load_verbs()
+    apart = [(a, b) for a in {*first, mine.verb} for b in {*second, theirs.verb} if a in first or b in second]
+    return not any(verbs.exclude(a, b) for a, b in apart)
+
+
+def _bag(text: str) -> frozenset[str]:
+    return frozenset(stem(w) for w in name_words(text) if w not in _IDLE)
 
 
 def is_universal(tool: Tool) -> bool:

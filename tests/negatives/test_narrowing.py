@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rlvr.negatives import NegativeOptions, Tally, synthesize
+from rlvr.negatives.narrowing import narrowings
 from rlvr.negatives.values import ValueBank, is_listable, unlike
 from rlvr.types import Example, GoldCall, Tool
 
@@ -56,22 +57,116 @@ def test_a_date_of_another_year() -> None:
     found = narrow(ask("An outing on 2026-05-01", {"type": "string"}, "date", "2026-05-01"))
     assert found is not None
     year = found[0]["pattern"][1:5]
-    assert year != "2026"
+    assert year in ("2025", "2027")
+    assert found[0]["pattern"] == rf"^{year}-\d{{2}}-\d{{2}}$"
     assert found[0]["description"] == f"Only days of {year}."
+
+
+def test_what_is_booked_is_bounded_to_a_year_to_come() -> None:
+    day = ask("Book a hut on 2026-05-01", {"type": "string", "format": "date"}, "day", "2026-05-01")
+    (tool,) = day.tools
+    books = dataclasses.replace(tool, name="book_hut", description="Book a hut in the hills for a picnic.")
+    gold = (GoldCall("book_hut", {"day": "2026-05-01"}),)
+    found = narrow(dataclasses.replace(day, tools=(books,), ground_truth=gold))
+    assert found is not None
+    assert found[0]["pattern"].startswith("^2027-")
 
 
 def test_fewer_days_than_asked() -> None:
     found = narrow(ask("An outing of 10 days", {"type": "integer", "description": "How long"}, "days", 10))
     assert found is not None
     assert 1 <= found[0]["maximum"] < 10
+    assert found[0]["maximum"] in (3, 4, 5, 6, 8)
     assert found[0]["description"] == f"How long. At most {found[0]['maximum']}."
 
 
-def test_an_option_taken_away() -> None:
-    schema = {"type": "string", "enum": ["train", "boat", "plane"], "description": "How to get there."}
+@pytest.mark.parametrize(("default", "kept"), [("train", True), ("boat", False)])
+def test_an_option_taken_away(default: str, kept: bool) -> None:
+    """What is left stands in the tool's own order, and its default where it is one of those."""
+    schema = {"type": "string", "enum": ["train", "boat", "plane"], "description": "Means.", "default": default}
     found = narrow(ask("An outing by boat", schema, "means", "boat"))
     assert found is not None
-    assert found[0]["enum"] == ["plane", "train"]
+    assert found[0]["enum"] == ["train", "plane"]
+    assert ("default" in found[0]) is kept
+
+
+def narrowed(tool: str, name: str, value: float, seed: int = 0) -> Mapping[str, Any] | None:
+    """A number's schema, narrowed for a tool of this name."""
+    schema = {"type": "object", "properties": {name: {"type": "number"}}, "required": [name]}
+    found = narrowings(
+        GoldCall(tool, {name: value}), Tool(tool, "", schema), ValueBank(), f"{value}", random.Random(seed)
+    )
+    return next((n.schema for n in found), None)
+
+
+@pytest.mark.parametrize(
+    ("tool", "name", "value", "bounded"),
+    [
+        ("book_table", "guests", 9, True),
+        ("plan_trip", "days", 10, True),
+        ("transfer_money", "amount", 180, True),
+        ("calculate_tip", "amount", 180, False),  # nobody bounds what is only computed with
+        ("convert_currency", "amount", 500, False),
+        ("calculate_bmi", "weight", 70, False),
+        ("set_alarm", "hour", 18, False),  # which hour, not how many
+        ("list_holidays", "month", 5, False),
+        ("set_budget", "amount", 500, False),  # a budget is no payment
+        ("book_table", "tickets", 9, False),
+    ],
+)
+def test_only_numbers_that_tools_bound_are_bounded(tool: str, name: str, value: float, bounded: bool) -> None:
+    assert (narrowed(tool, name, value) is not None) is bounded
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "description"),
+    [
+        ("list_matches", {"first_day": "2026-05-01", "last_day": "2026-05-09"}, ""),  # one end of a period
+        ("calculate_age", {"day": "2026-05-01"}, ""),
+        ("create_task", {"day": "2026-05-01"}, "Create a task."),  # a calendar has no end
+        ("list_matches", {"day": "2026-05-01"}, "Day, e.g. 2020-01-31"),
+        ("list_matches", {"birth_date": "2026-05-01"}, ""),
+        ("get_quote", {"symbol": "LUNA"}, ""),
+        ("get_weather", {"city": "Paris"}, "Any city."),
+        ("calculate_distance", {"city": "Paris"}, ""),
+    ],
+)
+def test_no_tool_is_written_so(tool: str, arguments: Mapping[str, str], description: str) -> None:
+    bank = ValueBank()
+    for name, values in (("city", ("Lagos", "Boston", "Hanoi", "Quito")), ("symbol", ("ABCD", "EFGH", "IJKL", "MNOP"))):
+        bank.add([ask("", {"type": "string"}, name, v) for v in values])
+    properties = {k: {"type": "string", "description": description} for k in arguments}
+    made = Tool(tool, description, {"type": "object", "properties": properties, "required": list(arguments)})
+    assert list(narrowings(GoldCall(tool, arguments), made, bank, "", random.Random(0))) == []
+
+
+def test_bounds_are_round_numbers() -> None:
+    most = {(narrowed("book_table", "guests", 13, seed) or {})["maximum"] for seed in range(30)}
+    assert most == {4, 5, 6, 8, 10}
+    least = {(narrowed("transfer_money", "amount", 183.5, seed) or {})["minimum"] for seed in range(40)}
+    assert least == {250, 500, 1000}
+
+
+@pytest.mark.parametrize(
+    ("others", "left"),
+    [
+        (["Lagos", "Boston", "Hanoi"], ["Boston", "Hanoi", "Lagos"]),
+        (["Lagos", "Boston"], None),  # no tool is made for two towns
+        (["Lagos", "Boston", "hanoi"], None),  # written in another way
+        (["Lagos", "Boston", "Your City"], None),
+        (["Lagos", "Boston", "Hanoi, Vietnam"], None),
+        (["New York", "New York City", "Boston", "Hanoi"], ["Boston", "Hanoi", "New York"]),
+    ],
+)
+def test_a_list_is_one_that_a_tool_could_have(others: list[str], left: list[str] | None) -> None:
+    bank = ValueBank()
+    bank.add([ask(f"An outing in {c}", {"type": "string"}, "city", c) for c in others])
+    tool = CITIES[0].tools[0]
+    for seed in range(8):
+        found = list(narrowings(GoldCall(tool.name, {"city": "Paris"}), tool, bank, "paris", random.Random(seed)))
+        enums = [n.schema["enum"] for n in found]
+        assert (not enums) if left is None else (len(enums) == 1 and len(enums[0]) == len(left))
+        assert left is None or {v.split(" City")[0] for v in enums[0]} == set(left)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +245,8 @@ def test_the_bank_prefers_the_same_tool() -> None:
         "Quito",
     }
     assert len(bank.others("unknown", "city", "Rome", random.Random(0))) == 8
+    bank.add([ask(f"To {c}", {"type": "string"}, "location", c) for c in ("Riga", "Brazil", "Oslo")])
+    assert bank.others("unknown", "location", "Rome", random.Random(0)) == []  # towns and countries
     assert bank.others("trip_planner", "cuisine", "Indian", random.Random(0)) == []
 
 

@@ -140,3 +140,26 @@ def test_what_is_far(catalogue: list[Tool], parent: MakeExample, tool: MakeTool)
     shelf = Shelf([ToolSet("a", (storm, far))], informed)
     assert Look(shelf, probe).risks.tolist() == pytest.approx([informed.closeness(probe, t) for t in shelf.tools])
     assert verifier.with_domains(sets[:2]).topics is None  # one domain tells nothing
+
+
+def test_another_deed_is_no_namesake_and_no_homonym(tool: MakeTool) -> None:
+    """A verb that excludes the needed one is not enough: the two may do the same, or be about different things."""
+    needed = tool("get_booking", "Show a booking of a hotel room.", code="string")
+    cancels = tool("cancel_booking", "Cancel a booking of a hotel room.", code="string")
+    verifier = Verifier.fit([needed, cancels])
+    assert verifier.is_another_deed(cancels, needed)
+    chart = tool("get_chart", "Chart of figures.", rows="string")
+    assert not verifier.is_another_deed(tool("create_chart", "Draws figures.", rows="string"), chart)
+    assert not verifier.is_another_deed(tool("notes-server-get_booking", "Cancels it.", code="string"), needed)
+    sets = [
+        ToolSet(domain, tuple(tool(f"{word}_{i}", f"{word} {other} stream.", x="string") for i in range(3)), f"{n}")
+        for domain, word, other in (
+            ("rivers", "water", "fish"), ("media", "video", "viewer"),
+            ("law", "court", "judge"), ("sport", "goal", "match"),
+        )
+        for n in range(2)
+    ]  # fmt: skip
+    informed = verifier.with_domains(sets)
+    video = tool("list_stream", "List a video stream with its viewer.", x="string")
+    assert informed.is_another_deed(tool("delete_stream", "Delete a video stream of a viewer.", x="string"), video)
+    assert not informed.is_another_deed(tool("delete_stream", "Delete a stream of water with fish.", x="string"), video)

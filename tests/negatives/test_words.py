@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from rlvr.negatives.words import action_of, cannot_do, is_universal, load_verbs, plain_name, said_as, stem, terms
+from rlvr.negatives.words import (
+    action_of,
+    cannot_do,
+    is_universal,
+    load_verbs,
+    plain_name,
+    said_as,
+    same_deed,
+    stem,
+    terms,
+)
 from rlvr.types import Tool
 
 
@@ -70,6 +80,36 @@ def test_what_a_tool_does(name: str, description: str, kind: str | None) -> None
 )
 def test_a_verb_excludes_another_only_where_both_are_clear(twin: Tool, wanted: Tool, excluded: bool) -> None:
     assert cannot_do(twin, action_of(twin), action_of(wanted)) is excluded
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (make("a-server-get_event"), make("getEvent"), True),
+        (make("mail.list_contacts"), make("contacts_list"), True),
+        (make("get_route", "Way between two places."), make("create_route", "Plans a way."), True),
+        (make("bill_get", "Bill of a customer by day"), make("bill_create", "Bill of the customer, by day"), True),
+        (make("get_event", "Shows an event."), make("create_event", "Makes an event."), False),
+        (make("lamp_a", "Turns the lamp of a room on."), make("lamp_b", "Turns the lamp of a room off."), False),
+        (
+            make("guard_on", "Enables the guard of the user's account and returns its status."),
+            make("guard_stop", "Disables the guard of the user's account and returns its status."),
+            False,
+        ),
+        (make("get_api_key", "Shows a key."), make("delete_api_key", "Removes a key."), False),
+        (make("a", ""), make("b", ""), False),
+    ],
+)
+def test_tools_that_do_the_same_under_another_name(one: Tool, other: Tool, same: bool) -> None:
+    assert same_deed(one, other) is same
+    assert same_deed(other, one) is same
+
+
+def test_the_verb_is_the_tools_own_and_not_its_servers() -> None:
+    listing = make("send-mail-get_contacts", "Contacts of the account.")
+    assert action_of(listing).kind == "read"
+    assert not cannot_do(listing, action_of(listing), action_of(make("get_contacts", "Get contacts.")))
+    assert action_of(make("delete-api-key", "Key of the account.")).kind == "delete"
 
 
 @pytest.mark.parametrize(

@@ -104,13 +104,23 @@ class Index:
         return self
 
     def add_bfcl(self, folder: str | Path | None = None, categories: Sequence[str] | None = None) -> Index:
-        """Add BFCL's single-turn questions, by default of all categories that rlvr reads; `folder` as in `load_suite`.
+        """Add BFCL's questions, by default the Python single-turn sets that rlvr reads and the multi-turn ones.
 
-        Raises `UsageError` where the data cannot be fetched, `DataError` where a file is not the pinned one.
+        `folder` is as in `load_suite`. Of a multi-turn row every turn's text counts from `EARLIER_WORDS` words on, and
+        its tools as those of whole APIs. Raises `UsageError` where the data cannot be fetched, `DataError` where a file
+        is not the pinned one.
         """
+        from rlvr.data.decontaminate.bfcl import MULTI_TURN, read_multi_turn
         from rlvr.data.sources.bfcl import CATEGORIES, load_suite
 
-        return self.add(load_suite(folder, CATEGORIES if categories is None else categories))
+        wanted = (*CATEGORIES, *MULTI_TURN) if categories is None else tuple(categories)
+        turns = tuple(c for c in wanted if c in MULTI_TURN)
+        if len(turns) < len(wanted):
+            self.add(load_suite(folder, [c for c in wanted if c not in MULTI_TURN]))
+        for row_id, texts, tools in read_multi_turn(folder, turns) if turns else ():
+            said = [text for text in dict.fromkeys(texts) if len(_words(text)) >= EARLIER_WORDS]
+            self.add_row(row_id, said, tools, whole=True)
+        return self
 
     def add_file(self, path: str | Path) -> Index:
         """Add a file of questions (`rlvr.data.decontaminate.files.read_reference` says of which kinds)."""
@@ -120,10 +130,13 @@ class Index:
             self.add_row(row_id, texts, tools)
         return self
 
-    def add_row(self, row_id: str, texts: Sequence[str], tools: Sequence[Tool] = ()) -> None:
-        """Add one row by hand: its user messages, and the tools it offers."""
+    def add_row(self, row_id: str, texts: Sequence[str], tools: Sequence[Tool] = (), *, whole: bool = False) -> None:
+        """Add one row by hand: its user messages, and the tools it offers.
+
+        `whole`: they are those of whole APIs, of which two in common prove less (`signatures`).
+        """
         self._rows += 1
-        group = self._tool_index.add(tools)
+        group = self._tool_index.add(tools, whole=whole)
         if group is not None:
             self._owner_of_group.setdefault(group, row_id)
         for words in map(_words, self._forms(texts)):

@@ -19,6 +19,8 @@ from rlvr.types import Tool
 
 PAIR_BITS = 10.0
 """Two tools of one question, each with a parameter in common, and together this much."""
+WHOLE_TOOLS, WHOLE_BITS = 4, 40.0
+"""So many tools of a whole API, and this much: any shop has two of its calls (get_order, cancel_order)."""
 SINGLE_BITS = 30.0
 SINGLE_SHARE = 0.75
 """One tool alone: this much, and this share of the parameters of both together."""
@@ -81,13 +83,15 @@ class ToolIndex:
 
     def __init__(self) -> None:
         self._groups: dict[frozenset[Signature], int] = {}
+        self._whole: set[int] = set()
         self._by_method: dict[str, dict[frozenset[str], list[int]]] = {}
         self._counts: Counter[str] = Counter()
         self._signatures = 0
         self._evidence: dict[Signature, tuple[tuple[int, float, float], ...]] = {}
 
-    def add(self, tools: Sequence[Tool]) -> int | None:
-        """Add a question's tools and return the number of their group; equal sets share one."""
+    def add(self, tools: Sequence[Tool], *, whole: bool = False) -> int | None:
+        """Add a question's tools and return the number of their group; equal sets share one. `whole`: they are those of
+        whole APIs, not some that stand together in this question alone."""
         found = frozenset(_signature(t.name, _parameter_names(t)) for t in tools)
         if not found:
             return None
@@ -100,6 +104,8 @@ class ToolIndex:
                     self._signatures += 1
                 variants.setdefault(parameters, []).append(group)
             self._evidence.clear()
+            if whole:
+                self._whole.add(group)
         return self._groups[found]
 
     def bits(self, parameters: Iterable[str]) -> float:
@@ -108,7 +114,8 @@ class ToolIndex:
         return sum(math.log2(total / self._count(p)) for p in sorted(parameters))
 
     def together(self, tools: Sequence[Tool]) -> ToolMatch | None:
-        """The group that holds at least two of these tools, each with a parameter in common; the strongest."""
+        """The group that holds at least two of these tools, each with a parameter in common; the strongest. Of whole
+        APIs it takes four."""
         found: dict[int, dict[str, tuple[float, str]]] = {}
         for tool in tools:
             own = _signature(tool.name, _parameter_names(tool))
@@ -119,10 +126,10 @@ class ToolIndex:
         matches = [
             ToolMatch(tuple(sorted(name for _, name in of.values())), group, sum(bits for bits, _ in of.values()))
             for group, of in found.items()
-            if len(of) > 1
+            if len(of) >= (WHOLE_TOOLS if group in self._whole else 2)
         ]
-        best_match = max(matches, key=lambda m: (m.bits, -m.group), default=None)
-        return best_match if best_match is not None and best_match.bits >= PAIR_BITS else None
+        proven = [m for m in matches if m.bits >= (WHOLE_BITS if m.group in self._whole else PAIR_BITS)]
+        return max(proven, key=lambda m: (m.bits, -m.group), default=None)
 
     def alone(self, tools: Sequence[Tool]) -> ToolMatch | None:
         """One tool whose name stands in the benchmark with many, rare parameters."""

@@ -2,5 +2,15 @@
 
 from rlvr.data.generator.catalogue import LANGUAGES, SPLITS, CatalogueTool, load_catalogue
 from rlvr.data.generator.generate import GeneratorOptions, generate
+from rlvr.data.generator.tasks import TwoStepTask, load_tasks
 
-__all__ = ["LANGUAGES", "SPLITS", "CatalogueTool", "GeneratorOptions", "generate", "load_catalogue"]
+__all__ = [
+    "LANGUAGES",
+    "SPLITS",
+    "CatalogueTool",
+    "GeneratorOptions",
+    "TwoStepTask",
+    "generate",
+    "load_catalogue",
+    "load_tasks",
+]

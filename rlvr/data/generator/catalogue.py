@@ -120,13 +120,6 @@ def _tool(
     schema: dict[str, Any] = {"type": "object", "properties": entry["parameters"]}
     if entry.get("required"):
         schema["required"] = list(entry["required"])
-    templates = {
-        lang: tuple(
-            Template(t) if isinstance(t, str) else Template(t["text"], t.get("fixed", {}))
-            for t in entry["templates"].get(lang, ())
-        )
-        for lang in LANGUAGES
-    }
     tool = CatalogueTool(
         tool=Tool(entry["name"], entry["description"], schema),
         domain=content["domain"],
@@ -134,10 +127,20 @@ def _tool(
         ability=entry["ability"],
         topic=content["topic"],
         values=entry.get("values", {}),
-        templates=templates,
+        templates=read_templates(entry["templates"]),
     )
     problems.extend(f"{where}: {p}" for p in check_tool(tool))
     return tool if len(problems) == before else None
+
+
+def read_templates(given: Mapping[str, Any]) -> dict[str, tuple[Template, ...]]:
+    """The templates of every language, as the files write them: a text, or a text with the arguments it implies."""
+    return {
+        lang: tuple(
+            Template(t) if isinstance(t, str) else Template(t["text"], t.get("fixed", {})) for t in given.get(lang, ())
+        )
+        for lang in LANGUAGES
+    }
 
 
 def check_tool(tool: CatalogueTool) -> list[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
 from rlvr.data.generator.catalogue import CatalogueTool, Template, load_catalogue
+from rlvr.data.generator.two_steps import TwoStepGroup
 from rlvr.data.generator.values import sample_arguments
 from rlvr.data.generator.words import join_queries, refusal
 from rlvr.negatives import ToolSet, action_mismatch, domain_mismatch, server_shuffle, why_answerable
@@ -37,6 +38,10 @@ class GeneratorOptions:
     call's ("by text message" for `sms`, "nhà bếp" for `kitchen`, "without audio guides" for `false`). In the others
     every value stands in the query as the call has it.
 
+    `two_step` is the share, between 0 and 1, of groups that are made of tasks of two steps (`two_steps`): half of their
+    examples want the first call, half the second, after the first one's result (`multi_turn`). The other groups are the
+    same whatever it is.
+
     Raises `ValueError` on shares that no example could be drawn with.
     """
 
@@ -54,6 +59,7 @@ class GeneratorOptions:
     negatives: Mapping[str, float] = field(default_factory=lambda: dict(NEGATIVE_KINDS))
     group_size: int = 6
     spoken: float = 0.2
+    two_step: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("languages", "categories", "tools_offered", "negatives"):
@@ -65,6 +71,8 @@ class GeneratorOptions:
             raise ValueError(f"categories: {', '.join(unserved)} is not made by the generator")
         if not 0 <= self.spoken <= 1:
             raise ValueError(f"spoken: got {self.spoken}, expected a share between 0 and 1")
+        if not 0 <= self.two_step <= 1:
+            raise ValueError(f"two_step: got {self.two_step}, expected a share between 0 and 1")
         if not all(1 <= size <= MOST_TOOLS for size in self.tools_offered):
             raise ValueError(f"tools_offered: got {dict(self.tools_offered)}, expected sizes from 1 to {MOST_TOOLS}")
         if not _sizes(self):
@@ -81,6 +89,12 @@ def generate(split: str, count: int, seed: int, options: GeneratorOptions | None
 
 
 def _group(split: str, seed: int, g: int, options: GeneratorOptions) -> Iterator[Example]:
+    steps = random.Random(f"{split}/{seed}/{g}/two steps")
+    if steps.random() < options.two_step:
+        literal = steps.random() >= options.spoken
+        group = TwoStepGroup(split, f"builtin-{split}-{seed}-{g}", steps, options.languages, literal)
+        yield from group.examples(options.group_size)
+        return
     rng = random.Random(f"{split}/{seed}/{g}")
     catalogue = [t for t in load_catalogue() if t.split == split]
     size = _weighted(rng, _sizes(options))

