@@ -44,7 +44,7 @@ def make(view: View, bank: ValueBank, rng: random.Random) -> Made | str:
     kept = {id(t) for t, risk in risks if risk < 1}
     offered = [t for t in parent.tools if t is tool or id(t) in kept]
     lang = language_of(parent)
-    accepted = fill(str(load_obstacles()["accepted"][chosen.accepted][lang]), chosen.slots)
+    accepted = fill(str(load_obstacles()["accepted"][chosen.accepted][lang]), chosen.slots, lang)
     return Made(
         tuple(narrowed if t is tool else t for t in offered),
         f"{tool.name} takes {fill(load_obstacles()['accepted'][chosen.accepted]['en'], chosen.slots)} for "

@@ -52,7 +52,7 @@ class Narrowed:
     value: Any
     schema: Mapping[str, Any]
     accepted: str
-    slots: Mapping[str, str]
+    slots: Mapping[str, str | Sequence[str]]
 
 
 def narrowings(gold: GoldCall, tool: Tool, bank: ValueBank, said: str, rng: random.Random) -> Iterator[Narrowed]:
@@ -97,8 +97,7 @@ def _of_text(
 def _one_of(name: str, value: str, schema: Mapping[str, Any], options: Sequence[str], least: int) -> Iterator[Narrowed]:
     if len(options) < least:
         return
-    marked = ", ".join(f"`{v}`" for v in options[:MOST_OPTIONS]) + (" …" if len(options) > MOST_OPTIONS else "")
-    yield Narrowed(name, value, {**schema, "enum": list(options)}, "one_of", {"list": marked})
+    yield Narrowed(name, value, {**schema, "enum": list(options)}, "one_of", {"list": tuple(options)})
 
 
 def _written_like(other: str, value: str) -> bool:

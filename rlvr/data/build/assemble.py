@@ -134,7 +134,8 @@ def _split(recipe: DataRecipe, rows: _Rows, taken: Taken, servers: Sequence[Sequ
     if recipe.heldout is None or not recipe.heldout.share:
         return None
     ends, tools = lists_of(rows.index.tool_ends, rows.index.tools, taken.rows)
-    return split_by_tools(ends, tools, recipe.heldout.share, recipe.seed, servers)
+    questions = rows.index.questions[taken.rows]
+    return split_by_tools(ends, tools, recipe.heldout.share, recipe.seed, servers, questions)
 
 
 def _parts(rows: Array, split: Split | None) -> list[Array]:

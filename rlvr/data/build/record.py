@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -25,13 +25,15 @@ class Facts:
     """What the plan needs to know of a row without reading it.
 
     `key` is the hash of its id, `tools` are the hashes of what it offers, `length` is the prompt's: in tokens where the
-    recipe has a tokenizer, else in characters of messages and tools.
+    recipe has a tokenizer, else in characters of messages and tools. `question` is the hash of the user's words, 0
+    where there are none.
     """
 
     key: int
     calls: bool
     length: int
     tools: tuple[int, ...]
+    question: int = 0
 
 
 def to_texts(example: Example) -> tuple[str, ...]:
@@ -82,14 +84,19 @@ def unpack(data: bytes) -> list[str]:
 
 def facts(example: Example, length: int) -> Facts:
     tools = tuple(sorted({tool_key(t) for t in example.tools}))
-    return Facts(hash64(example.id), bool(example.ground_truth), length, tools)
+    return Facts(hash64(example.id), bool(example.ground_truth), length, tools, question_key(example))
+
+
+def question_key(example: Example) -> int:
+    """The hash of all that the user says, without case, punctuation and spaces; 0 where that is nothing."""
+    said = "".join(str(m.get("content") or "") for m in example.messages if m.get("role") == "user")
+    words = _NOT_A_WORD.sub("", said).casefold()
+    return hash64(words) if words else 0
 
 
 def tool_key(tool: Tool) -> int:
-    """The hash of what makes two tools one: the name without case and punctuation, and the names of the parameters."""
-    properties = tool.parameters.get("properties")
-    names = sorted(map(str, properties)) if isinstance(properties, Mapping) else []
-    return hash64("\0".join([_NOT_A_WORD.sub("", tool.name).casefold(), *names]))
+    """The hash of what makes two tools one to a split: the name without case and punctuation, whatever it takes."""
+    return hash64(_NOT_A_WORD.sub("", tool.name).casefold())
 
 
 def hash64(text: str) -> int:

@@ -11,7 +11,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -50,6 +50,7 @@ class Index:
     lengths: Array  # uint32
     tool_ends: Array  # uint32: the end of each row's part of `tools`
     tools: Array  # uint64
+    questions: Array = field(default_factory=lambda: np.empty(0, np.uint64))
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -147,7 +148,7 @@ def is_whole(path: Path) -> bool:
 
 def read_index(path: Path) -> Index:
     with np.load(_index_path(path)) as arrays:
-        return Index(*(arrays[name] for name in ("keys", "calls", "lengths", "tool_ends", "tools")))
+        return Index(*(arrays[name] for name in ("keys", "calls", "lengths", "tool_ends", "tools", "questions")))
 
 
 def read_notes(path: Path) -> dict[str, Any]:
@@ -174,6 +175,7 @@ def join(indexes: Sequence[Index]) -> Index:
         together("lengths", np.uint32),
         np.concatenate([np.empty(0, np.int64), *ends]),
         together("tools", np.uint64),
+        together("questions", np.uint64),
     )
 
 
@@ -184,6 +186,7 @@ def _arrays(rows: Sequence[Facts]) -> dict[str, Any]:
         "lengths": np.array([f.length for f in rows], dtype=np.uint32),
         "tool_ends": np.cumsum([len(f.tools) for f in rows], dtype=np.uint32),
         "tools": np.array([t for f in rows for t in f.tools], dtype=np.uint64),
+        "questions": np.array([f.question for f in rows], dtype=np.uint64),
     }
 
 

@@ -75,6 +75,8 @@ def test_the_heldout_split_shares_no_tool_with_training(made: Build, inputs: Pat
     assert _tools(train)
     assert _tools(heldout)
     assert not _tools(train) & _tools(heldout)
+    asked = [{r["messages"][0]["content"].casefold() for r in rows} for rows in (train, heldout)]
+    assert not asked[0] & asked[1]
     held = manifest["counts"]["heldout"]
     assert (held["of"], held["rows"], held["groups"], held["largest"]) == (78, 15, 26, 3)  # groups of 3: at most 15.6
 
