@@ -5,9 +5,9 @@ The completions are right and wrong ones, mixed as the mutations of `bfcl_mutati
 a trainer's columns have. The yardstick parses the same texts with a bare regular expression and `orjson`, in the same
 run; it knows no truth. Time is processor time of this process, so that other work on the machine matters less.
 
-Two figures: with examples that were met before (an earlier epoch), and with examples that are new, where the tools are
-read, their schemas compiled and the ground truth checked for every group. The last lines are completions of 1 MB, and
-of the longest length that is parsed at all, made to be slow.
+Two figures: with examples that were met before (in an earlier epoch, with other completions), and with examples that
+are new, where the tools are read, their schemas compiled and the ground truth checked for every group. The last lines
+are completions of 1 MB, and of the longest length that is parsed at all, made to be slow.
 
     python benchmarks/scoring.py                   the built-in generator's examples
     python benchmarks/scoring.py --rows bfcl       BFCL's, where against_bfcl.py fetched them
@@ -46,7 +46,7 @@ from rlvr.errors import DataError
 from rlvr.parsers import PARSERS, get_parser
 from rlvr.parsers.base import MAX_CHARS
 from rlvr.rewards import build_context, load_composition
-from rlvr.types import Example, ToolCall
+from rlvr.types import Example, ToolCall, gold_calls_from_json
 
 EXAMPLES, GROUP = 125, 8
 CACHE = Path(__file__).with_name(".cache")
@@ -122,6 +122,13 @@ def batch(source: str, seed: int) -> Batch:
     return completions, columns
 
 
+def met_before(columns: dict[str, list[Any]]) -> list[str]:
+    """Completions of an earlier epoch: each example's calls with no value in them, so that no text is met again."""
+    render = get_parser("hermes").render
+    golds = [gold_calls_from_json(json.loads(written)) for written in columns["ground_truth"]]
+    return [render([ToolCall(call.name, dict.fromkeys(call.arguments)) for call in gold]) for gold in golds]
+
+
 def parsed_bare(completions: list[str], loads: Callable[[str], Any]) -> None:
     for text in completions:
         for body in BLOCK.findall(text):
@@ -147,7 +154,7 @@ def speed(source: str, repeat: int) -> None:
     characters = []
     for seed in range(repeat + 1):
         (new, columns), (known, known_columns) = batch(source, 2 * seed), batch(source, 2 * seed + 1)
-        score([""] * len(known), known_columns)  # these examples were met before; their completions were not
+        score(met_before(known_columns), known_columns)
         row = {
             "new": timed(lambda new=new, columns=columns: score(new, columns)),  # type: ignore[misc]
             "known": timed(lambda known=known, columns=known_columns: score(known, columns)),  # type: ignore[misc]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from rlvr.parsers.reasoning import split_reasoning
@@ -44,8 +45,34 @@ ParserName = str
 
 PlainCall = tuple[str, dict[str, Any]]
 """A call's name and arguments."""
-ReadPlain = Callable[[str], list[PlainCall] | None]
-"""From a whole completion: its calls; `None` where it is not plainly nothing but calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainReader:
+    """A shortcut for completions that are calls and nothing else; `None` stands for those that it leaves to `parse`.
+
+    It works in two steps, so that a stretch which several completions of a group have in common is read once: `split`
+    parts a completion, and `read` gives the calls of one stretch.
+
+    Of a completion that it takes, `parse` says the same: well-formed calls, no text and no reasoning. It holds where
+    the prompt opened no reasoning block.
+    """
+
+    split: Callable[[str], Sequence[str] | None]
+    read: Callable[[str], Sequence[PlainCall] | None]
+
+    def __call__(self, text: str) -> list[PlainCall] | None:
+        """The calls of a whole completion."""
+        stretches = self.split(text)
+        if stretches is None:
+            return None
+        calls: list[PlainCall] = []
+        for stretch in stretches:
+            found = self.read(stretch)
+            if found is None:
+                return None
+            calls += found
+        return calls
 
 
 class Parser(Protocol):
@@ -64,12 +91,8 @@ class Parser(Protocol):
     def reads_tools(self) -> bool: ...
 
     @property
-    def plain_reader(self) -> ReadPlain | None:
-        """A shortcut for completions that are calls and nothing else; `None` where the format has none.
-
-        Of a completion that it takes, `parse` says the same: well-formed calls, no text and no reasoning. It holds
-        where the prompt opened no reasoning block.
-        """
+    def plain_reader(self) -> PlainReader | None:
+        """A shortcut for completions that are calls and nothing else; `None` where the format has none."""
         ...
 
     def parse(
@@ -101,7 +124,7 @@ class TextParser(ABC):
         self.reasoning = reasoning
 
     @property
-    def plain_reader(self) -> ReadPlain | None:
+    def plain_reader(self) -> PlainReader | None:
         """A shortcut for completions that are calls and nothing else (see `Parser.plain_reader`)."""
         return None
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from rlvr.parsers.bare import without_bare
-from rlvr.parsers.base import BY_TAGS, ReadPlain, TextParser, cut_marker, read_call
-from rlvr.parsers.plain import hermes_calls
+from rlvr.parsers.base import BY_TAGS, PlainReader, TextParser, cut_marker, read_call
+from rlvr.parsers.plain import HERMES
 from rlvr.parsers.rendering import call_json
 from rlvr.parsers.strict_json import loads_strict
 from rlvr.types import CallAttempt, Tool, ToolCall
@@ -30,8 +30,8 @@ class HermesParser(TextParser):
     name = "hermes"
 
     @property
-    def plain_reader(self) -> ReadPlain | None:
-        return hermes_calls if self.reasoning in BY_TAGS else None
+    def plain_reader(self) -> PlainReader | None:
+        return HERMES if self.reasoning in BY_TAGS else None
 
     def render(self, calls: Sequence[ToolCall]) -> str:
         """The calls' blocks, joined by line breaks. `<` is escaped only where the JSON would hold a tag.

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from rlvr.parsers.bare import CALL_START, without_bare
-from rlvr.parsers.base import BY_TAGS, ReadPlain, TextParser, read_call
-from rlvr.parsers.plain import llama3_calls
+from rlvr.parsers.base import BY_TAGS, PlainReader, TextParser, read_call
+from rlvr.parsers.plain import LLAMA3
 from rlvr.parsers.rendering import call_json
 from rlvr.parsers.strict_json import json_end, loads_strict
 from rlvr.types import CallAttempt, Tool, ToolCall
@@ -34,8 +34,8 @@ class Llama3JsonParser(TextParser):
     name = "llama3_json"
 
     @property
-    def plain_reader(self) -> ReadPlain | None:
-        return llama3_calls if self.reasoning in BY_TAGS else None
+    def plain_reader(self) -> PlainReader | None:
+        return LLAMA3 if self.reasoning in BY_TAGS else None
 
     def render(self, calls: Sequence[ToolCall]) -> str:
         """The calls' objects, joined by `; `.

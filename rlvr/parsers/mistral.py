@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rlvr.parsers.bare import without_bare
-from rlvr.parsers.base import BY_TAGS, ReadPlain, TextParser, read_call, read_marked
-from rlvr.parsers.plain import mistral_calls
+from rlvr.parsers.base import BY_TAGS, PlainReader, TextParser, read_call, read_marked
+from rlvr.parsers.plain import MISTRAL
 from rlvr.parsers.rendering import json_text, refuse
 from rlvr.parsers.strict_json import json_end, loads_strict
 from rlvr.types import CallAttempt, Tool, ToolCall
@@ -38,8 +38,8 @@ class MistralParser(TextParser):
     name = "mistral"
 
     @property
-    def plain_reader(self) -> ReadPlain | None:
-        return mistral_calls if self.reasoning in BY_TAGS else None
+    def plain_reader(self) -> PlainReader | None:
+        return MISTRAL if self.reasoning in BY_TAGS else None
 
     def render(self, calls: Sequence[ToolCall]) -> str:
         """The calls as newer models write them. Raises `UsageError` for a name that holds markup or `{`.

@@ -12,10 +12,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from rlvr.parsers.base import MAX_CHARS, PlainCall
+from rlvr.parsers.base import MAX_CHARS, PlainCall, PlainReader
 from rlvr.parsers.strict_json import MAX_ARGUMENTS_DEPTH, MAX_DIGITS, finite_float, may_hold_long_number, no_constant
 
 _BEGIN, _BETWEEN, _END = "<tool_call>\n", "\n</tool_call>\n<tool_call>\n", "\n</tool_call>"
+_ROOM = slice(len(_BEGIN), -len(_END))
+_MARK, _ARGS = "[TOOL_CALLS]", "[ARGS]"
 _NOT_READ = (StopIteration, ValueError, RecursionError)
 """What the scanner raises."""
 _NAME = re.compile(r"[\w.\-/]++")
@@ -24,53 +26,76 @@ _decoder: Any = json.JSONDecoder(parse_constant=no_constant, parse_float=finite_
 _SCAN: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once
 
 
-def hermes_calls(text: str) -> list[PlainCall] | None:
-    """Blocks of one object each, every tag in a line of its own. A `<` inside may be markup of any kind: not taken."""
-    if not text.startswith(_BEGIN) or len(text) > MAX_CHARS:
+def _hermes_blocks(text: str) -> list[str] | None:
+    """What stands in blocks whose tags have lines of their own. A `<` inside may be markup of any kind: not taken."""
+    if not (text.startswith(_BEGIN) and text.endswith(_END)) or len(text) > MAX_CHARS:
         return None
-    values: list[Any] = []
-    at = len(_BEGIN)
-    try:
-        while True:
-            value, at = _SCAN(text, at)
-            values.append(value)
-            if not text.startswith(_BETWEEN, at):
-                break
-            at += len(_BETWEEN)
-    except _NOT_READ:
-        return None
-    if not text.startswith(_END, at) or at + len(_END) != len(text) or text.count("<") != 2 * len(values):
-        return None
-    return _calls(values, text)
+    blocks = text[_ROOM].split(_BETWEEN)
+    return blocks if text.count("<") == 2 * len(blocks) else None
 
 
-def xlam_calls(text: str) -> list[PlainCall] | None:
-    """A list of objects and nothing beside it."""
-    if len(text) > MAX_CHARS or "<" in text or not (text.startswith("[") and text.endswith("]")):
+def _xlam_list(text: str) -> tuple[str] | None:
+    whole = text.startswith("[") and text.endswith("]") and "<" not in text and len(text) <= MAX_CHARS
+    return (text,) if whole else None
+
+
+def _llama3_object(text: str) -> tuple[str] | None:
+    whole = text.startswith("{") and text.endswith("}") and "<" not in text and len(text) <= MAX_CHARS
+    return (text,) if whole else None
+
+
+def _mistral_calls(text: str) -> list[str] | None:
+    """What follows each marker."""
+    whole = text.startswith(_MARK) and text.endswith("}") and "<" not in text and len(text) <= MAX_CHARS
+    return text[len(_MARK) :].split(_MARK) if whole else None
+
+
+def _one_call(text: str, key: str = "arguments") -> tuple[PlainCall] | None:
+    """An object of a name and an object of arguments, and nothing else."""
+    value = _scanned(text)
+    if type(value) is not dict or len(value) != 2:
         return None
+    name, arguments = value.get("name"), value.get(key)
+    if type(name) is not str or type(arguments) is not dict or not name:
+        return None
+    return ((name, arguments),) if _is_plain(text, 2 + len(arguments), value) else None
+
+
+def _parameters_call(text: str) -> tuple[PlainCall] | None:
+    return _one_call(text, "parameters")
+
+
+def _listed_calls(text: str) -> list[PlainCall] | None:
+    """A list of such objects."""
     values = _scanned(text)
-    return _calls(values, text) if values else None
-
-
-def llama3_calls(text: str) -> list[PlainCall] | None:
-    """One object."""
-    if len(text) > MAX_CHARS or "<" in text or not (text.startswith("{") and text.endswith("}")):
-        return None
-    return _calls([_scanned(text)], text, "parameters")
-
-
-def mistral_calls(text: str) -> list[PlainCall] | None:
-    """A name of letters, digits and `_.-/`, `[ARGS]` and an object behind each marker."""
-    if len(text) > MAX_CHARS or "<" in text or not (text.startswith("[TOOL_CALLS]") and text.endswith("}")):
+    if type(values) is not list or not values:
         return None
     calls = []
-    for stretch in text[len("[TOOL_CALLS]") :].split("[TOOL_CALLS]"):
-        name, _, written = stretch.partition("[ARGS]")
-        arguments = _scanned(written)
-        if type(arguments) is not dict or _NAME.fullmatch(name) is None:
+    keys = 0
+    for value in values:
+        if type(value) is not dict or len(value) != 2:
+            return None
+        name, arguments = value.get("name"), value.get("arguments")
+        if type(name) is not str or type(arguments) is not dict or not name:
             return None
         calls.append((name, arguments))
-    return calls if _is_plain(_keys([arguments for _, arguments in calls]), text) else None
+        keys += 2 + len(arguments)
+    return calls if _is_plain(text, keys, values) else None
+
+
+def _named_call(text: str) -> tuple[PlainCall] | None:
+    """A name of letters, digits and `_.-/`, `[ARGS]` and an object."""
+    name, _, written = text.partition(_ARGS)
+    arguments = _scanned(written)
+    if type(arguments) is not dict or _NAME.fullmatch(name) is None:
+        return None
+    return ((name, arguments),) if _is_plain(written, len(arguments), arguments) else None
+
+
+HERMES = PlainReader(_hermes_blocks, _one_call)
+XLAM = PlainReader(_xlam_list, _listed_calls)
+LLAMA3 = PlainReader(_llama3_object, _parameters_call)
+MISTRAL = PlainReader(_mistral_calls, _named_call)
 
 
 def _scanned(text: str) -> Any:
@@ -82,30 +107,18 @@ def _scanned(text: str) -> Any:
     return value if end == len(text) else None
 
 
-def _calls(values: list[Any], text: str, key: str = "arguments") -> list[PlainCall] | None:
-    """The calls that JSON values of `text` are: objects of a name and an object of arguments, and nothing else."""
-    calls = []
-    keys = 0
-    for value in values:
-        if type(value) is not dict or len(value) != 2:
-            return None
-        name, arguments = value.get("name"), value.get(key)
-        if type(name) is not str or type(arguments) is not dict or not name:
-            return None
-        calls.append((name, arguments))
-        keys += 2 + len(arguments)
-    if text.count("{") != 2 * len(calls) or text.find("[", 1) > 0:  # not just the calls' brackets and their arguments'
-        keys = _keys(values)
-    return calls if _is_plain(keys, text) else None
+def _is_plain(text: str, keys: int, value: Any) -> bool:
+    """Whether the JSON of a value holds nothing that `loads_strict` would refuse, and none of its keys stands twice.
 
-
-def _is_plain(keys: int, text: str) -> bool:
-    """Whether JSON of so many keys holds nothing that `loads_strict` would refuse, and none of its keys stands twice.
-
-    Behind each key stands a colon. Where strings hold colons too, `":` is counted, unless a key stands apart from it.
+    Behind each key stands a colon, so that as many colons as keys show that no key was lost. `keys` are those of the
+    calls and of their arguments; where there are more colons, or a list, all of the value's are counted. Where strings
+    hold colons too, `":` is counted, unless a key stands apart from it.
     """
-    if keys != text.count(":") and (keys != text.count('":') or _APART.search(text) is not None):
-        return False
+    colons = text.count(":")
+    if keys != colons or text.find("[", 1) > 0:
+        keys = _keys(value)
+        if keys != colons and (keys != text.count('":') or _APART.search(text) is not None):
+            return False
     if "\\u" in text or (len(text) > MAX_DIGITS and may_hold_long_number(text)):
         return False
     if not text.isascii():
@@ -116,10 +129,10 @@ def _is_plain(keys: int, text: str) -> bool:
     return True
 
 
-def _keys(values: list[Any]) -> int:
-    """How many keys the objects have that some values are made of; -1 where that may be too many in one another."""
+def _keys(value: Any) -> int:
+    """How many keys the objects have that a value is made of; -1 where that may be too many in one another."""
     keys = brackets = 0
-    todo = list(values)
+    todo = [value]
     for here in todo:  # which grows meanwhile
         if type(here) is dict:
             keys += len(here)

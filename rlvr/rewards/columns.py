@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 from rlvr.errors import DataError, UsageError
+from rlvr.parsers.base import PlainReader
 from rlvr.rewards.context import Context, build_context, check_mode
-from rlvr.rewards.judge import Sample
+from rlvr.rewards.judge import Sample, SampleCall
 from rlvr.rewards.language import MAX_DETECT_CHARS
 from rlvr.rewards.parsing import decoded, parse_completion, parser_of
 from rlvr.rewards.wordlists import changes
@@ -22,18 +24,37 @@ _Column = Sequence[Any]
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What a batch's samples are made from: three columns as they were given, and what was read from the others.
+    """What a batch's samples are made from: its columns as they were given, and what was read from others.
 
     A trainer hands the same rows to one component after the other; what was parsed for the first is at hand for the
     rest. Only strings are trusted to be what they were: other objects may have been changed in between.
     """
 
     settings: tuple[str, str, str, int]
-    held: tuple[_Column, _Column, _Column]
-    read: tuple[_Column, ...]
+    held: tuple[list[Any], ...]
+    """Completions, tools, ground truths, what is expected, and the languages as they were told."""
+    flags: tuple[list[bool], list[bool]]
+    """Which completions were cut, and which prompts ended in an opened reasoning block."""
+    read_languages: list[str | None] | None
+    """The queries' languages, where not all of them were told."""
+
+    @property
+    def languages(self) -> list[str | None]:
+        told = self.held[-1]
+        return query_languages(len(told), {"lang": told}) if self.read_languages is None else self.read_languages
+
+    def rows(self) -> Iterator[tuple[Any, tuple[Any, Any, str | None, str | None], bool, bool]]:
+        """Of each row: the completion, what its context is made from, and the flags."""
+        completions, tools, gold, expects, _ = self.held
+        return zip(completions, zip(tools, gold, expects, self.languages, strict=True), *self.flags, strict=True)
 
     def may_be_kept(self) -> bool:
-        return all(set(map(type, column)) == {str} for column in self.held)
+        kinds = [set(map(type, column)) for column in self.held]
+        return all(kind == {str} for kind in kinds[:3]) and all(kind <= {str, NoneType} for kind in kinds[3:])
+
+    def copy(self) -> _Batch:
+        """The same with lists of its own, which nobody changes later."""
+        return replace(self, held=tuple(map(list, self.held)))
 
 
 _RECENT: deque[tuple[_Batch, list[Sample]]] = deque(maxlen=2)
@@ -56,44 +77,72 @@ def batch_samples(
         raise UsageError(f"completions must be a list, got {type(completions).__name__}")
     n = len(completions)
     tokenizer = columns.get("tokenizer")
+    told = _column("lang", columns.get("lang"), n)
     batch = _Batch(
         (parser, check_mode(matching), columns.get("reasoning_parser") or "think", changes()),
         (
-            list(completions),
+            _column("completions", completions, n),
             _column("tools", tools, n, required=True),
             _column("ground_truth", ground_truth, n, required=True),
-        ),
-        (
             _column("expects", columns.get("expects"), n),
-            query_languages(n, columns),
-            truncation(n, columns),
-            opened_reasoning(n, columns),
+            told,
         ),
+        (truncation(n, columns), opened_reasoning(n, columns)),
+        query_languages(n, columns) if None in told else None,
     )
-    ids = _column("id", columns.get("id"), n)
+    ids, *_ = (_column(name, columns.get(name), n) for name in ("id", "query", "prompts"))  # all of one length
+    if tokenizer is None:
+        for known, samples in tuple(_RECENT):
+            if known == batch:
+                return samples
     if tokenizer is not None or not n or not batch.may_be_kept():
         id_column = _column("completion_ids", columns.get("completion_ids") if tokenizer is not None else None, n)
         return _samples(batch, ids, id_column, tokenizer)
-    for known, samples in tuple(_RECENT):
-        if known == batch:
-            return samples
     samples = _samples_of_strings(batch, ids)
-    _RECENT.append((batch, samples))
+    _RECENT.append((batch.copy(), samples))
     return samples
+
+
+class _Group:
+    """Completions of one example that stand beside each other. A call that several of them make is read once."""
+
+    def __init__(self, context: Context, reader: PlainReader) -> None:
+        self._context = context
+        self._reader = reader
+        self._known: dict[str, list[SampleCall]] = {}
+
+    def calls(self, completion: str) -> list[SampleCall] | None:
+        """The calls of a completion that is nothing else; `None` where that does not show quickly."""
+        stretches = self._reader.split(completion)
+        if stretches is None:
+            return None
+        calls: list[SampleCall] = []
+        for stretch in stretches:
+            known = self._known.get(stretch)
+            if known is None:
+                found = self._reader.read(stretch)
+                if found is None:
+                    return None
+                known = [SampleCall(name, arguments, self._context) for name, arguments in found]
+                self._known[stretch] = known
+            calls += known
+        return calls
 
 
 def _samples_of_strings(batch: _Batch, ids: _Column) -> list[Sample]:
     """The samples of a batch that is kept, so that nothing needs to be remembered by its text."""
     parser, matching, reasoning, _ = batch.settings
     read = parser_of(parser, reasoning)
-    plainly = read.plain_reader
+    reader = read.plain_reader
     samples: list[Sample] = []
     of: tuple[Any, ...] = ()
-    for completion, tools, gold, expects, lang, truncated, opened in zip(*batch.held, *batch.read, strict=True):
-        if not of or tools != of[0] or gold != of[1] or expects != of[2] or lang != of[3]:
-            context = _context_of(len(samples), ids, tools, gold, expects, lang, matching)
-            of = (tools, gold, expects, lang)  # the completions of a group stand beside each other
-        calls = plainly(completion) if plainly is not None and not opened else None
+    group: _Group | None = None
+    for completion, example, truncated, opened in batch.rows():
+        if example != of:
+            context = _context_of(len(samples), ids, *example, matching)
+            of = example  # the completions of a group stand beside each other
+            group = None if reader is None else _Group(context, reader)
+        calls = None if opened or group is None else group.calls(completion)
         if calls is None:
             offered = tuple(context.tools.values()) if read.reads_tools else ()
             parsed = read.parse(completion, truncated=truncated, reasoning_opened=opened, tools=offered)
@@ -120,14 +169,13 @@ def _samples(batch: _Batch, ids: _Column, completion_ids: _Column, tokenizer: An
     parser, matching, reasoning, _ = batch.settings
     samples: list[Sample] = []
     of: tuple[Any, ...] = ()
-    rows = zip(*batch.held, *batch.read, completion_ids, strict=True)
-    for i, (completion, tools, gold, expects, lang, truncated, opened, its_ids) in enumerate(rows):
-        if not of or not (_is_same(tools, of[0]) and _is_same(gold, of[1])) or expects != of[2] or lang != of[3]:
-            context = _context_of(i, ids, tools, gold, expects, lang, matching)
-            of = (tools, gold, expects, lang)
+    for i, (completion, example, truncated, opened) in enumerate(batch.rows()):
+        if not of or not all(map(_is_same, example, of)):
+            context = _context_of(i, ids, *example, matching)
+            of = example
         try:
             parsed = parse_completion(
-                decoded(completion, its_ids, tokenizer),
+                decoded(completion, completion_ids[i], tokenizer),
                 parser,
                 truncated=truncated,
                 reasoning_opened=opened,
@@ -189,7 +237,7 @@ def query_languages(n: int, columns: Mapping[str, Any]) -> list[str | None]:
     if all(columns.get(name) is None for name in ("lang", "query", "prompts")):
         return [None] * n
     if set(map(type, langs)) == {str}:
-        known = {lang: query_language(lang, None, None) for lang in set(langs)}
+        known = {lang: known_language(lang) for lang in set(langs)}
         return [known[lang] for lang in langs]
     return [query_language(*row) for row in zip(langs, queries, prompts, strict=True)]
 
@@ -229,7 +277,7 @@ def _content_text(content: Any) -> str:
     return " ".join(p for p in parts if isinstance(p, str))
 
 
-def _column(name: str, values: Any, n: int, required: bool = False) -> Sequence[Any]:
+def _column(name: str, values: Any, n: int, required: bool = False) -> list[Any]:
     if values is None:
         if required:
             raise UsageError(f"{name} is missing: a list with one entry a completion is needed ({n} here)")
@@ -239,7 +287,7 @@ def _column(name: str, values: Any, n: int, required: bool = False) -> Sequence[
         raise UsageError(f"{name} must be a list with one entry a completion ({n} here), got {kind}")
     if len(values) != n:
         raise UsageError(f"{name} has {len(values)} entries for {n} completions; it needs one a completion")
-    return list(values)
+    return values if type(values) is list else list(values)
 
 
 def _flags(name: str, values: Any, n: int) -> list[bool]:

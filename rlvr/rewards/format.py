@@ -14,7 +14,6 @@ from rlvr.types import CallAttempt, Outcome, ParsedCompletion, Tool
 GRADES = {"unclosed": 0.0, "stray": 0.0, "bare": 0.0, "json": 0.2, "shape": 0.4, "tool": 0.6, "arguments": 0.8}
 """What a call earns by the first thing that is wrong with it; 1.0 where nothing is."""
 
-_TOOL, _ARGUMENTS = GRADES["tool"], GRADES["arguments"]
 _FAULTS = {
     "unclosed": "its markup is never closed",
     "stray": "a closing tag without its opening",
@@ -73,13 +72,10 @@ def format_of(sample: Sample, params: FormatParams | None = None) -> float:
     grade = 1.0
     for fault in sample.faults:
         grade = min(grade, GRADES[fault])
-    validators = context.validators
-    for name, arguments in sample.calls:
-        valid = validators[name]
-        if valid is None:
-            grade = min(grade, _TOOL)
-        elif not valid(arguments):
-            grade = min(grade, _ARGUMENTS)
+    for call in sample.calls:
+        its_fault = call.fault
+        if its_fault is not None:
+            grade = min(grade, GRADES[its_fault])
     return grade
 
 

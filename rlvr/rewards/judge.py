@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlvr.rewards.context import Context, check_mode
-from rlvr.rewards.matching import Match, compare_calls, compare_typed, match_calls
+from rlvr.rewards.matching import Match, TypedCall, compare_calls, compare_typed, match_calls
 from rlvr.rewards.words import WordKind, classify_words, has_words, speaks
 from rlvr.types import Outcome, ParsedCompletion, ToolCall
 
@@ -49,12 +49,37 @@ def judge(parsed: ParsedCompletion, context: Context, matching: str | None = Non
     return _judge_words(parsed, context)
 
 
+class SampleCall(TypedCall):
+    """A well-formed call beside its context; validated and compared once, however many completions of a group make it.
+
+    `fault` is `"tool"` where its tool is not offered, `"arguments"` where they are not valid for it, else `None`.
+    """
+
+    __slots__ = ("_context", "_fault")
+
+    def __init__(self, name: str, arguments: Mapping[str, Any], context: Context) -> None:
+        super().__init__(name, arguments, context.wanted if context.matching == "typed" else ())
+        self._context = context
+        self._fault: str | None = _NOT_LOOKED
+
+    @property
+    def fault(self) -> str | None:
+        found = self._fault
+        if found is _NOT_LOOKED:
+            valid = self._context.validators[self.name]
+            found = "tool" if valid is None else None if valid(self.arguments) else "arguments"
+            self._fault = found
+        return found
+
+
+_NOT_LOOKED = "not looked at"
+
+
 class Sample:
     """What the components look at of a completion, beside its context; compared once, however many of them ask.
 
-    `calls` are those that are well formed, (name, arguments); `faults` says how far the others came, as
-    `CallAttempt.fault` does. One that is calls and nothing else is made from them alone: a `ParsedCompletion` takes
-    longer to make than to score.
+    `calls` are those that are well formed; `faults` says how far the others came, as `CallAttempt.fault` does. One that
+    is calls and nothing else is made from them alone: a `ParsedCompletion` takes longer to make than to score.
 
     >>> from rlvr.parsers import get_parser
     >>> parsed = get_parser("hermes").parse("I'm sorry, I can't book flights.")
@@ -68,7 +93,7 @@ class Sample:
     _compared: tuple[bool, float] | None = None
     _right: bool | None = None
 
-    def __init__(self, context: Context, calls: Sequence[tuple[str, Mapping[str, Any]]], truncated: bool) -> None:
+    def __init__(self, context: Context, calls: Sequence[SampleCall], truncated: bool) -> None:
         self.context = context
         self.calls = calls
         self.truncated = truncated
@@ -77,7 +102,8 @@ class Sample:
     @classmethod
     def of(cls, parsed: ParsedCompletion, context: Context) -> Sample:
         """The sample of a completion that was parsed, whatever it holds."""
-        made = cls(context, [(call.name, call.arguments) for call in parsed.calls], parsed.truncated)
+        calls = [SampleCall(call.name, call.arguments, context) for call in parsed.calls]
+        made = cls(context, calls, parsed.truncated)
         made.outcome = parsed.outcome
         made.faults = [a.fault or "shape" for a in parsed.attempts if a.call is None or a.fault is not None]
         made.attempted = len(parsed.attempts)
@@ -91,9 +117,9 @@ class Sample:
         if found is None:
             context = self.context
             if context.matching == "typed":
-                found = compare_typed(self.calls, context.wanted)
+                found = compare_typed(self.calls, len(context.gold))
             else:
-                calls = [ToolCall(name, arguments) for name, arguments in self.calls]
+                calls = [ToolCall(call.name, call.arguments) for call in self.calls]
                 found = compare_calls(calls, context.gold, context.tools, context.matching)
             self._compared = found
         return found

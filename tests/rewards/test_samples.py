@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from rlvr.parsers import get_parser
 from rlvr.rewards import RewardComponent, build_context, judge, load_composition
+from rlvr.rewards.columns import batch_samples
 from rlvr.rewards.judge import Sample
 from rlvr.rewards.matching import compare_calls, match_calls
 from rlvr.rewards.matching.values import wanted_value
@@ -58,6 +59,37 @@ def test_a_sample_is_right_where_the_verdict_says_so(data: Any, example: Any, mo
     assert (sample.attempted, sample.outcome, sample.text) == (len(parsed.attempts), parsed.outcome, parsed.text)
     if verdict.match is not None:
         assert sample.compared == (verdict.match.matched, verdict.match.credit)
+
+
+def test_a_call_that_completions_share_is_read_once_and_judged_beside_its_own_example() -> None:
+    def tool(kind: str) -> str:
+        return json.dumps([{"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": kind}}}}])
+
+    def gold(*values: Any) -> str:
+        return json.dumps([{"name": "f", "arguments": {"a": v}} for v in values])
+
+    def text(*values: Any) -> str:
+        return get_parser("hermes").render([ToolCall("f", {"a": v}) for v in values])
+
+    rows = [  # completion, tools, ground truth; format, correctness
+        (text(1), tool("integer"), gold(1), 1.0, 1.0),
+        (text(1, 2), tool("integer"), gold(1), 1.0, 0.25),
+        (text(1), tool("integer"), gold(2), 1.0, 0.0),
+        (text(2, 1), tool("integer"), gold(1, 2), 1.0, 1.0),
+        (text(1, 1), tool("integer"), gold(1, 2), 1.0, 0.25),
+        (text(1), tool("string"), gold("x"), 0.8, 0.0),
+        (text(1), "[]", "[]", 0.0, None),
+        (text(1), tool("integer"), gold(1), 1.0, 1.0),
+    ]
+    completions, tools, truth, formats, rights = map(list, zip(*rows, strict=True))
+    columns = {"tools": tools, "ground_truth": truth}
+    spec = {c.name: c for c in STAGES[0].components}
+    for name, scores in (("format", formats), ("correctness", rights)):
+        assert RewardComponent(name, spec[name].params)(completions, **columns) == scores
+    samples = batch_samples(completions, tools, truth, "hermes", "typed", {})
+    assert samples[0].calls[0] is samples[1].calls[0]
+    assert samples[4].calls[0] is samples[4].calls[1]
+    assert samples[1].calls[0] is not samples[2].calls[0]
 
 
 def test_a_faulty_attempt_that_holds_a_call_all_the_same_is_graded_by_its_fault() -> None:
@@ -135,6 +167,5 @@ def test_the_credit_of_a_value_is_its_verdicts(value: Any, want: Any, schema: An
     verdict = ready.verdict(value)
     assert ready.credit(value) == verdict.credit
     assert verdict.equal == (verdict.credit == 1.0)
-    same = getattr(ready, "itself", None)
-    if same is not None and type(same) is type(value) and same == value:
-        assert verdict.equal
+    if type(value) is type(want) and value == want and not isinstance(want, (float, list, dict)):
+        assert verdict.equal  # what `Property.itself` decides without a look at the schema

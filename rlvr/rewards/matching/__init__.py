@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlvr.rewards.matching.calls import WantedCall, compare_calls, compare_typed, match_calls, wanted_calls
+from rlvr.rewards.matching.calls import TypedCall, WantedCall, compare_calls, compare_typed, match_calls, wanted_calls
 from rlvr.rewards.matching.changes import CHANGES, Change, apply_changes
 from rlvr.rewards.matching.modes import MAX_CALLS, MODES, ArgumentVerdict, CallPair, Match
 from rlvr.rewards.matching.rules import REASONS, RULES
@@ -17,6 +17,7 @@ __all__ = [
     "CallPair",
     "Change",
     "Match",
+    "TypedCall",
     "WantedCall",
     "apply_changes",
     "compare_calls",

@@ -50,13 +50,13 @@ def typed_score(given: Mapping[str, Any], wanted: Object) -> tuple[bool, float]:
     """Whether a call's arguments are the wanted ones, and the pair's credit."""
     found = full = scored = 0
     partial = []
-    for name, kind, itself, credit, absent in wanted.checks:
+    for name, kind, itself, one in wanted.checks:
         if name in given:
             found += 1
             value = given[name]
-            earned = 1.0 if type(value) is kind and value == itself else credit(value)
+            earned = 1.0 if type(value) is kind and value == itself else one.credit(value)
         else:
-            earned = absent
+            earned = None if one.absent.equal else 0.0
         if earned == 1.0:
             full += 1
         elif earned is not None:

@@ -25,6 +25,26 @@ WantedCall = tuple[str, Object]
 """A wanted call's name, and its arguments ready to be compared."""
 
 
+class TypedCall:
+    """A call beside the wanted ones, in the mode `typed`: compared with each of them once, when first asked for."""
+
+    __slots__ = ("_scores", "_wanted", "arguments", "name")
+
+    def __init__(self, name: str, arguments: Mapping[str, Any], wanted: Sequence[WantedCall]) -> None:
+        self.name = name
+        self.arguments = arguments
+        self._wanted = wanted
+        self._scores: list[_Score | None] = [None] * len(wanted)
+
+    def score(self, j: int) -> _Score:
+        """How it compares with the wanted call at place `j`."""
+        found = self._scores[j]
+        if found is None:
+            name, wanted = self._wanted[j]
+            found = self._scores[j] = typed_score(self.arguments, wanted) if name == self.name else _OTHER
+        return found
+
+
 def match_calls(
     calls: Sequence[ToolCall], gold: Sequence[GoldCall], tools: Mapping[str, Tool], mode: str = "typed"
 ) -> Match:
@@ -55,7 +75,8 @@ def match_calls(
 def compare_calls(calls: Sequence[ToolCall], gold: Sequence[GoldCall], tools: Mapping[str, Tool], mode: str) -> _Score:
     """`matched` and `credit` of `match_calls`, for a mode that is one: all that a score needs."""
     if mode == "typed":
-        return compare_typed([(c.name, c.arguments) for c in calls], wanted_calls(gold, tools))
+        wanted = wanted_calls(gold, tools)
+        return compare_typed([TypedCall(c.name, c.arguments, wanted) for c in calls], len(wanted))
     if len(calls) == len(gold) == 1:
         return _pair_score(calls[0], gold[0], tools.get(gold[0].name), mode)
     if max(len(calls), len(gold)) > MAX_CALLS:
@@ -69,36 +90,34 @@ def compare_calls(calls: Sequence[ToolCall], gold: Sequence[GoldCall], tools: Ma
     return all(table[i][j][0] for i, j in chosen), credit
 
 
-def compare_typed(calls: Sequence[tuple[str, Mapping[str, Any]]], wanted: Sequence[WantedCall]) -> _Score:
-    """`compare_calls` in the mode `typed`, of names and arguments beside wanted calls that were made ready.
+def compare_typed(calls: Sequence[TypedCall], wanted: int) -> _Score:
+    """`compare_calls` in the mode `typed`, of calls that were set beside so many wanted ones.
 
     A pair's credit is 1 where it is equal and nowhere else: the calls match where the credits add up to their number.
     """
-    if len(calls) == 1 == len(wanted):
-        return _typed_pair(*calls[0], *wanted[0])
-    if len(calls) == 2 == len(wanted):
-        return _typed_two(calls, wanted)
-    if max(len(calls), len(wanted)) > MAX_CALLS:
+    n = len(calls)
+    if n == 1 == wanted:
+        return calls[0].score(0)
+    if n == 2 == wanted:
+        return _typed_two(*calls)
+    if max(n, wanted) > MAX_CALLS:
         return False, 0.0
-    in_place = [_typed_pair(*call, *want) for call, want in zip(calls, wanted, strict=False)]
-    if len(calls) == len(wanted) and all(equal for equal, _ in in_place):
-        return True, float(len(calls))
-    weights = [
-        [_weight(in_place[i] if i == j else _typed_pair(*call, *want)) for j, want in enumerate(wanted)]
-        for i, call in enumerate(calls)
-    ]
+    if n == wanted and all(call.score(i)[0] for i, call in enumerate(calls)):
+        return True, float(n)
+    if n == 1 or wanted == 1:  # there is one pair, the best one
+        return False, max([call.score(j)[1] for call in calls for j in range(wanted)], default=0.0)
+    weights = [[_weight(call.score(j)) for j in range(wanted)] for call in calls]
     total = sum(weights[i][j] for i, j in best_assignment(weights))
-    return len(calls) == len(wanted) and total == len(calls) * _ONE, total / _ONE
+    return n == wanted and total == n * _ONE, total / _ONE
 
 
-def _typed_two(calls: Sequence[tuple[str, Mapping[str, Any]]], wanted: Sequence[WantedCall]) -> _Score:
+def _typed_two(first: TypedCall, second: TypedCall) -> _Score:
     """Two calls beside two wanted ones, as most parallel calls are: straight or crossed."""
-    (first, second), (one, other) = calls, wanted
-    straight = _weight(_typed_pair(*first, *one)) + _weight(_typed_pair(*second, *other))
+    straight = _weight(first.score(0)) + _weight(second.score(1))
     if straight < _TWO:
-        crossed = _weight(_typed_pair(*first, *other))
+        crossed = _weight(first.score(1))
         if crossed + _ONE > straight:  # else the other half could not make it more
-            straight = max(straight, crossed + _weight(_typed_pair(*second, *one)))
+            straight = max(straight, crossed + _weight(second.score(0)))
     return straight == _TWO, straight / _ONE
 
 
@@ -107,12 +126,8 @@ def _weight(score: _Score) -> int:
 
 
 def wanted_calls(gold: Sequence[GoldCall], tools: Mapping[str, Tool]) -> tuple[WantedCall, ...]:
-    """Wanted calls, ready for `compare_typed`."""
+    """Wanted calls, ready for `TypedCall`."""
     return tuple((g.name, wanted_arguments(g, tools.get(g.name))) for g in gold)
-
-
-def _typed_pair(name: str, given: Mapping[str, Any], wanted_name: str, wanted: Object) -> _Score:
-    return typed_score(given, wanted) if name == wanted_name else _OTHER
 
 
 def assign(

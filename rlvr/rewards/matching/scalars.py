@@ -10,9 +10,6 @@ from rlvr.rewards.matching.texts import EQUAL, WRONG_TYPE, WRONG_VALUE, ValueVer
 from rlvr.tools import json_type
 
 Schema = Mapping[str, Any]
-NOTHING = object()
-"""Stands where no value is equal whatever the schema says; it equals none."""
-
 _NO_BOOLEAN = ValueVerdict(False, rules.WRONG_TYPE, 0.0, frozenset({rules.SCHEMA_TYPE, rules.BOOLEAN_ONLY}))
 _WHOLE_FLOAT = ValueVerdict(False, rules.WRONG_TYPE, 0.0, frozenset({rules.INTEGER_ONLY}))
 _FLOAT = ValueVerdict(False, rules.WRONG_VALUE, 0.0, frozenset({rules.INTEGER_ONLY}))
@@ -26,11 +23,6 @@ class Constant:
 
     def __init__(self, wanted: bool | None) -> None:
         self._wanted = wanted
-
-    @property
-    def itself(self) -> Any:
-        """The value that is equal wherever it is given, type and all."""
-        return self._wanted
 
     def verdict(self, given: Any) -> ValueVerdict:
         return EQUAL if given is self._wanted else _unequal(self._wanted, given)
@@ -49,11 +41,6 @@ class Number:
         self._wanted = wanted
         self._whole = isinstance(wanted, int)
         self._integer = "number" not in types if types else self._whole
-
-    @property
-    def itself(self) -> Any:
-        """A float is not even itself where an integer is to stand."""
-        return NOTHING if self._integer and not self._whole else self._wanted
 
     def verdict(self, given: Any) -> ValueVerdict:
         if isinstance(given, bool) or not isinstance(given, (int, float)):

@@ -99,7 +99,7 @@ def _separator(run: re.Match[str]) -> str:
 def holds_digits(text: str) -> bool:
     if text.isascii():
         return _DIGIT.search(text) is not None
-    return any(ch.isdigit() or ch.isnumeric() for ch in text)
+    return any(map(str.isnumeric, text))  # as all digits are
 
 
 def looks_pinned(text: str) -> str | None:

@@ -50,17 +50,18 @@ _LOOKS = {"identifier": rules.IDENTIFIER_EXACT, "address": rules.ADDRESS_EXACT, 
 class Text:
     """One acceptable string under one branch of its schema."""
 
-    __slots__ = ("_benchmark", "_digits", "_form", "_least", "_near", "rule", "wanted")
+    __slots__ = ("_digits", "_form", "_least", "_near", "rule", "wanted")
 
     def __init__(self, wanted: str, schema: Mapping[str, Any]) -> None:
         self.wanted = wanted
-        self._form = typed_form(wanted)
-        self._benchmark = benchmark_form(wanted)
-        self._digits = holds_digits(wanted)
-        self._near = near_lengths(self._form)
-        self._least = min(len(self._form), self._near.start or len(self._form))
-        self.rule = _pinned_by(wanted, schema) or (None if self._form else rules.EMPTY_FORM)
+        self.rule = _pinned_by(wanted, schema)
         """By which the string is compared as it is written; `None` for ordinary words."""
+        if self.rule is None:
+            self._form = typed_form(wanted)
+            self._digits = holds_digits(wanted)
+            self._near = near_lengths(self._form)
+            self._least = min(len(self._form), self._near.start or len(self._form))
+            self.rule = None if self._form else rules.EMPTY_FORM
 
     def verdict(self, given: Any) -> ValueVerdict:
         if given == self.wanted:
@@ -70,11 +71,6 @@ class Text:
         if much_longer(given, self.wanted):
             return WRONG_VALUE
         return self.unlike(given, "" if self.rule else typed_form(given))
-
-    @property
-    def itself(self) -> str:
-        """The value that is equal wherever it is given."""
-        return self.wanted
 
     def credit(self, given: Any) -> float:
         if given == self.wanted:
@@ -100,7 +96,7 @@ class Text:
         rule = self.rule
         if rule is None:
             if form == self._form:
-                return _NORMALISED if benchmark_form(given) == self._benchmark else _by_unicode(self.wanted, given)
+                return _NORMALISED if self._alike(given) else _by_unicode(self.wanted, given)
             if not form:
                 rule = rules.EMPTY_FORM
             elif self._digits or holds_digits(given):
@@ -110,7 +106,11 @@ class Text:
             else:
                 credit = credit_of_forms(self.wanted, given, self._form, form)
                 return ValueVerdict(False, rules.SIMILAR, credit) if credit else WRONG_VALUE
-        return _PINNED[rule] if benchmark_form(given) == self._benchmark else WRONG_VALUE
+        return _PINNED[rule] if self._alike(given) else WRONG_VALUE
+
+    def _alike(self, given: str) -> bool:
+        """Whether the official checker takes them as the same."""
+        return benchmark_form(given) == benchmark_form(self.wanted)
 
 
 class Texts:

@@ -5,11 +5,12 @@ What a schema and a wanted value say is worked out once; a verdict is then a mat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import NoneType
 from typing import Any, Protocol
 
 from rlvr.rewards.matching import rules
-from rlvr.rewards.matching.scalars import NOTHING, Constant, Number, types_of
+from rlvr.rewards.matching.scalars import Constant, Number, types_of
 from rlvr.rewards.matching.strings import benchmark_form
 from rlvr.rewards.matching.texts import WRONG_TYPE, WRONG_VALUE, Text, Texts, ValueVerdict, best
 from rlvr.tools import branches, child_schema, json_type, object_shape
@@ -18,6 +19,8 @@ from rlvr.types import OneOf
 Schema = Mapping[str, Any]
 ABSENT = object()
 """Stands for an argument that is not there; `None` is a value."""
+_NOTHING = object()
+"""Stands where no value is equal whatever the schema says; it equals none."""
 
 _BLANK = frozenset({rules.BLANK_IS_A_VALUE})
 _DEFAULT = frozenset({rules.DEFAULT_EQUALS_OMISSION})
@@ -168,39 +171,54 @@ class Properties:
 
 
 class Property:
-    """One property of an object, or one argument of a call, that is wanted or may be given."""
+    """One property of an object, or one argument of a call, that is wanted or may be given.
 
-    __slots__ = ("_name", "_of", "_value", "absent", "credit", "verdict")
+    Its schema is looked into when first needed: what is given is most often what is wanted.
+    """
+
+    __slots__ = ("_absent", "_name", "_of", "_optional", "_value", "_wanted")
 
     def __init__(self, name: str, wanted: Any, of: Properties) -> None:
-        self._name, self._of = name, of
-        self._value = of.value(name, wanted)
-        optional = isinstance(wanted, OneOf) and wanted.optional
-        self.absent = _LEFT_OUT if optional else self._absent()
-        """The verdict where it is left out."""
-        self.verdict: Callable[[Any], ValueVerdict] = self._of_optional if optional else self._value.verdict
-        """The verdict on what is given."""
-        self.credit: Callable[[Any], float | None] = self._credit_of_optional if optional else self._value.credit
-        """The verdict's credit; `None` where it is equal with nothing to score (`rules.NOTHING_TO_SCORE`)."""
+        self._name, self._wanted, self._of = name, wanted, of
+        self._optional = isinstance(wanted, OneOf) and wanted.optional
+        self._value: Wanted | None = None
+        self._absent: ValueVerdict | None = _LEFT_OUT if self._optional else None
+
+    @property
+    def value(self) -> Wanted:
+        """What is wanted, under its schema."""
+        if self._value is None:
+            self._value = self._of.value(self._name, self._wanted)
+        return self._value
 
     @property
     def itself(self) -> Any:
-        """What is equal wherever it is given, type and all; `NOTHING` where that is no single value."""
-        return self._value.itself if isinstance(self._value, (Text, Number, Constant)) else NOTHING
+        """What is equal wherever it is given, type and all; `_NOTHING` where the schema may say otherwise: a float is
+        not even itself where an integer is to stand."""
+        return self._wanted if type(self._wanted) in (str, int, bool, NoneType) else _NOTHING
 
-    def _absent(self) -> ValueVerdict:
-        stated = self._of.defaults.get(self._name, ())
-        return _IS_DEFAULT if any(self._value.verdict(default).equal for default, _ in stated) else _MISSING
+    @property
+    def absent(self) -> ValueVerdict:
+        """The verdict where it is left out."""
+        if self._absent is None:
+            stated = self._of.defaults.get(self._name, ())
+            is_default = any(self.value.verdict(default).equal for default, _ in stated)
+            self._absent = _IS_DEFAULT if is_default else _MISSING
+        return self._absent
 
-    def _of_optional(self, given: Any) -> ValueVerdict:
-        found = self._value.verdict(given)
-        if found.equal or not self._of.invented(self._name, given).equal:
+    def verdict(self, given: Any) -> ValueVerdict:
+        """The verdict on what is given."""
+        found = self.value.verdict(given)
+        if not self._optional or found.equal or not self._of.invented(self._name, given).equal:
             return found
         return ValueVerdict(True, rules.DEFAULT, 1.0, found.applied | _DEFAULT)
 
-    def _credit_of_optional(self, given: Any) -> float | None:
-        found = self._value.credit(given)
-        return None if found != 1.0 and self._of.invented(self._name, given).equal else found
+    def credit(self, given: Any) -> float | None:
+        """The verdict's credit; `None` where it is equal with nothing to score (`rules.NOTHING_TO_SCORE`)."""
+        found = (self._value or self.value).credit(given)
+        if self._optional and found != 1.0 and self._of.invented(self._name, given).equal:
+            return None
+        return found
 
 
 class Object:
@@ -211,12 +229,8 @@ class Object:
     def __init__(self, wanted: Mapping[str, Any], of: Properties) -> None:
         self.of = of
         self.names = {name: Property(name, value, of) for name, value in wanted.items()}
-        self.checks = [
-            (name, type(one.itself), one.itself, one.credit, None if one.absent.equal else 0.0)
-            for name, one in self.names.items()
-        ]
-        """Of each wanted property: its name, the value that is equal for sure and its type, the credit of any other
-        value, and the credit where it is left out."""
+        self.checks = [(name, type(one.itself), one.itself, one) for name, one in self.names.items()]
+        """Of each wanted property: its name, the value that is equal for sure and its type, and the property."""
 
     def verdict(self, given: Any) -> ValueVerdict:
         if not isinstance(given, Mapping):
