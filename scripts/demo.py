@@ -1,6 +1,6 @@
 """The whole job on one machine without a GPU: model → data → warm-up → stage 1 → stage 2 → evaluation → report.
 
-    make demo                                      (32 minutes of it train: the recipes' budgets)
+    make demo                                      (33 minutes of it train: the recipes' budgets)
     .venv/bin/python scripts/demo.py --out runs/demo
 
 Every step is a command that can be run by hand; it is printed before it runs. A step that is done is not done again,
