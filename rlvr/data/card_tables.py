@@ -229,7 +229,7 @@ def _heldout(held: Mapping[str, Any] | None) -> Iterator[str]:
     if held:
         yield (
             f"Held out: {held['rows']:,} of {held['of']:,} rows before negatives, a share of "
-            f"{held['rows'] / max(1, held['of']):.4g} ({held['asked']:g} asked for). They offer no tool that a "
-            f"training row offers. The rows fall into {held['groups']:,} groups that share no tool; the largest has "
-            f"{held['largest']:,} rows."
+            f"{held['rows'] / max(1, held['of']):.4g} ({held['asked']:g} asked for). They offer no tool by a name "
+            f"that a training row offers, and ask none of its questions. The rows fall into {held['groups']:,} groups "
+            f"that share neither; the largest has {held['largest']:,} rows."
         )

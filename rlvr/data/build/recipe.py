@@ -172,7 +172,7 @@ class NegativeChoice:
 
 @dataclass(frozen=True, slots=True)
 class HeldoutChoice:
-    """`share` of the rows, in groups that share no tool with training."""
+    """`share` of the rows, in groups that share no tool name and no question with training."""
 
     share: float = 0.02
 
