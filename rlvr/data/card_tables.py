@@ -169,14 +169,15 @@ def shortfalls(counts: Counts) -> Iterator[str]:
     made = counts["negatives"]
     if made and made["kept"] < made["asked"]:
         yield f"negatives: {made['kept']:,} of {made['asked']:,} asked for passed their checks and the filters"
+    instead = "; others took their place" if made and made["made"] >= made["asked"] else ""
     for one in negative_kinds(counts):
         if one.why:
-            yield f"negatives, {one.kind}: {one.made:,} of {one.asked:,} asked for; others took their place: {one.why}"
+            yield f"negatives, {one.kind}: {one.made:,} of {one.asked:,} asked for{instead}: {one.why}"
     held = counts["heldout"]
     if held and held["rows"] < 0.9 * held["asked"] * held["of"]:
         yield (
             f"heldout: {held['rows']:,} rows ({held['rows'] / max(1, held['of']):.2%}, {held['asked']:.2%} asked for): "
-            f"the largest group of rows that share tools has {held['largest']:,} of {held['of']:,}"
+            f"the largest group of rows that share tools or questions has {held['largest']:,} of {held['of']:,}"
         )
 
 

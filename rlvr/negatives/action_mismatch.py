@@ -47,7 +47,8 @@ def make(view: View, rng: random.Random) -> Made | str:
     A near twin shares a third of the nouns of the two names and a further word, is like the needed tool by TF-IDF, and
     its verb excludes the wanted one (`verbs.yaml`) while its description claims no such action; it does not do the same
     under another name, and is no homonym (`Verifier.is_another_deed`). Every other tool offered excludes it likewise,
-    or has a risk below 1. The score is the nearest twin's cosine to the needed tool. A string says why not.
+    or has a risk below 1. Of a task of several steps all tools count as needed: the last one does what the user asks
+    for. The score is the nearest twin's cosine to a needed tool. A string says why not.
     """
     twins = _twins(view)
     if not twins:
@@ -98,7 +99,7 @@ def _other_verbs(view: View, shelf: Shelf) -> Rows:
     """The tools whose verb excludes that of a needed tool: few enough to look at one by one."""
     verbs = load_verbs()
     rows: list[Rows] = [np.zeros(0, np.int64)]
-    for needed in view.needed:
+    for needed in view.deeds:
         action = view.verifier.described(needed).action
         rows.extend(shelf.by_kind[k] for k in verbs.excluded(action.kind) if k in shelf.by_kind)
         rows.extend(shelf.by_verb[v] for v in sorted(verbs.opposites.get(action.verb or "", ())) if v in shelf.by_verb)
@@ -110,7 +111,7 @@ def _is_twin(view: View, tool: Tool, likeness: float) -> bool:
     if likeness < LEAST_LIKENESS or known.universal or known.plain in view.probe.names or known.action.verb is None:
         return False
     nouns = known.action.nouns
-    for needed in view.needed:
+    for needed in view.deeds:
         others = view.verifier.described(needed).action.nouns
         shared = len(nouns & others) / max(1, len(nouns | others))
         if shared >= LEAST_SHARED_NOUNS and _share_more(view, tool, needed):
@@ -126,7 +127,7 @@ def _share_more(view: View, tool: Tool, needed: Tool) -> bool:
 
 
 def _excludes_all(view: View, tool: Tool) -> bool:
-    return all(view.verifier.is_another_deed(tool, n) for n in view.needed)
+    return all(view.verifier.is_another_deed(tool, n) for n in view.deeds)
 
 
 def _is_harmless(view: View, tool: Tool) -> bool:

@@ -88,6 +88,14 @@ def last_step(example: Example) -> MissingStep | None:
     return MissingStep(last, tuple(before), how, step.messages, is_last=True)
 
 
+def deeds_of(example: Example) -> tuple[Tool, ...]:
+    """The offered tools that the user's request takes: those of the ground truth, and where the user asks for what the
+    last step of a task does (`meta["steps"]`) those of all its steps, whichever call is next."""
+    steps = example.meta.get(STEPS)
+    names = {c.name for c in example.ground_truth} | set(steps if isinstance(steps, (list, tuple)) else ())
+    return tuple(t for t in example.tools if t.name in names)
+
+
 def _within(calls: Sequence[ToolCall], example: Example) -> MissingStep | None:
     """Calls of one turn: the others take the first one's result, or work on what it makes."""
     first, *others = calls

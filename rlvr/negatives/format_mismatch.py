@@ -20,8 +20,8 @@ def make(view: View, bank: ValueBank, rng: random.Random) -> Made | str:
     Verified: the value stands in the user's words and in the call; the parameter is required; the narrowed schema
     rejects the call and takes other values, none of which is like the one asked for, may hold it, or stands in the
     query; the tool was not called earlier with what it no longer takes; nothing else in the tool speaks of the
-    value; and no other tool might serve (risk below 1, else it is left out). Queries with one call only. The score
-    is the greatest risk of the other tools offered. The twin has the schema as it was.
+    value; and no other tool might serve (risk below 1, else it is left out; the other steps of the task stay). Queries
+    with one call only. The score is the greatest risk of the other tools offered. The twin has the schema as it was.
     """
     parent = view.parent
     if len(parent.ground_truth) != 1:
@@ -41,7 +41,7 @@ def make(view: View, bank: ValueBank, rng: random.Random) -> Made | str:
     if is_valid(narrowed, arguments):
         return "the narrowed schema still takes the call"
     risks = [(t, view.verifier.risk(view.probe, t)) for t in parent.tools if t is not tool]
-    kept = {id(t) for t, risk in risks if risk < 1}
+    kept = {id(t) for t, risk in risks if risk < 1 or t in view.deeds}
     offered = [t for t in parent.tools if t is tool or id(t) in kept]
     lang = language_of(parent)
     accepted = fill(str(load_obstacles()["accepted"][chosen.accepted][lang]), chosen.slots, lang)

@@ -20,7 +20,8 @@ def make(view: View, rng: random.Random) -> Made | str:
 
     Verified: every tool that the query needs is offered and forbidden, by name, by a list that it is not on, by a role
     that its description asks for, or, where it changes something, by a session that only reads; its calls would be
-    valid; and no other tool on offer might serve (risk below 1, else it is left out). A dialogue in which a needed tool
+    valid; and no other tool on offer might serve (risk below 1, else it is left out; the other steps of the task stay,
+    which are of no use without the needed one). A dialogue in which a needed tool
     was called already is not used. The score is the greatest risk of the other tools offered. The twin's note is the
     same with the permission given.
     """
@@ -30,7 +31,7 @@ def make(view: View, rng: random.Random) -> Made | str:
     if check_ground_truth(parent.ground_truth, parent.tools):
         return "the ground truth breaks its own schema"
     risks = [(t, view.verifier.risk(view.probe, t)) for t in parent.tools if t not in needed]
-    others = [t for t, risk in risks if risk < 1]
+    others = [t for t, risk in risks if risk < 1 or t in view.deeds]
     kinds = [k for k, o in load_obstacles()["permission"].items() if _fits(o.get("needs"), view, others)]
     obstacle = load_obstacles()["permission"][rng.choice(kinds)]
     low_role = rng.choice(obstacle.get("roles") or [["", ""]])

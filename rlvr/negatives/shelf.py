@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlvr.negatives.base import ToolSet
+from rlvr.negatives.dependencies import deeds_of
 from rlvr.negatives.space import Floats, Index
 from rlvr.negatives.verifier import SURE, Probe, Verifier, tool_key, tool_text, user_text
 from rlvr.negatives.words import plain_name
@@ -220,7 +221,11 @@ class View:
     shelves: Sequence[Shelf]
     own: frozenset[str]  # plain names of the servers that the parent belongs to
     sizes: Sizes
+    deeds: tuple[Tool, ...] = field(init=False)  # the needed tools, and those of the other steps of their task
     _looks: list[Look] | None = None
+
+    def __post_init__(self) -> None:
+        self.deeds = deeds_of(self.parent)
 
     @property
     def looks(self) -> list[Look]:

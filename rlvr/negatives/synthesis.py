@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from rlvr.negatives.action_mismatch import make as make_action_mismatch
 from rlvr.negatives.base import KINDS, Made, ServerLike, ToolSet, negative, tool_set
+from rlvr.negatives.dependencies import deeds_of
 from rlvr.negatives.domain_mismatch import make as make_domain_mismatch
 from rlvr.negatives.format_mismatch import make as make_format_mismatch
 from rlvr.negatives.judge import Judge
@@ -168,11 +169,12 @@ class _Synthesis:
         names = list(dict.fromkeys(c.name for c in parent.ground_truth))
         if parent.meta.get("negative") or any(n not in tools for n in names):
             return "the ground truth calls a tool that is not offered"
-        needed = tuple(tools[n] for n in names)
-        probe = self.verifier.probe(parent, needed)
+        probe = self.verifier.probe(parent, deeds_of(parent))
         if probe.why_not:
             return probe.why_not
-        return View(parent, needed, probe, self.verifier, shelves, _servers_of(parent), self.sizes)
+        return View(
+            parent, tuple(tools[n] for n in names), probe, self.verifier, shelves, _servers_of(parent), self.sizes
+        )
 
     def _drafts(self, queue: _Queue) -> list[_Draft]:
         """First every kind up to what is due of it, then what is still due in all, of the kinds that stand in."""
@@ -270,14 +272,12 @@ def _why_bound(view: View) -> str | None:
 def twin(parent: Example, made_negative: Example, made: Made) -> Example:
     """The positive of a negative: the same query with the needed tools, the obstacle lifted.
 
-    Where tools were swapped, the needed ones stand among the negative's, at drawn places.
+    Where tools were swapped, the needed ones, of a task of steps all, stand among the negative's, at drawn places.
     """
-    kind = made_negative.meta["negative"]["kind"]
-    gold = made.lifted_calls or parent.ground_truth
-    tools = made.lifted_tools
+    kind, tools = made_negative.meta["negative"]["kind"], made.lifted_tools
     if tools is None:
         rng = random.Random(f"{made_negative.meta['negative']['seed']}/twin/{made_negative.id}")
-        tools = _put_in(made.tools, [t for t in parent.tools if t.name in {c.name for c in gold}], rng)
+        tools = _put_in(made.tools, deeds_of(parent), rng)
     meta: dict[str, Any] = {**parent.meta, "twin": {"id": made_negative.id, "parent": parent.id}}
     category = parent.category
     if category in ("simple", "multiple"):
@@ -288,7 +288,7 @@ def twin(parent: Example, made_negative: Example, made: Made) -> Example:
         category=category,
         messages=made.lifted_messages or parent.messages,
         tools=tools,
-        ground_truth=gold,
+        ground_truth=made.lifted_calls or parent.ground_truth,
         meta=meta,
     )
 

@@ -151,6 +151,10 @@ def test_negatives_by_kind_with_the_reason_where_there_are_fewer() -> None:
         "negatives, action_mismatch: 90 of 300 asked for; others took their place: no near twin with another verb "
         "(5,010 tries)"
     ]
+    fewer = counts(negatives=made_by_kind(made=999))  # of 1,000: nothing took the place of one
+    assert [line for line in shortfalls(fewer) if line.startswith("negatives, ")] == [
+        "negatives, action_mismatch: 90 of 300 asked for: no near twin with another verb (5,010 tries)"
+    ]
     assert "| no near twin with another verb (5,010 tries) | 300 | 90 | 90 |" in card(
         manifest(negatives=made_by_kind()), []
     )

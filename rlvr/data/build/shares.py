@@ -132,7 +132,8 @@ def _asked_for(recipe: DataRecipe) -> list[tuple[str, Bounds]]:
     found = [("training", Bounds(calling + twins, rows + made, rows + made + twins))]
     if recipe.heldout is not None and recipe.heldout.share and rows < _MANY:
         held = math.floor(recipe.heldout.share * rows)
-        found.append(("the held-out split", Bounds(min(held, calling) + twins, held + made, held + made + twins)))
+        bounds = Bounds(min(held, calling) + twins, held + made, held + made + twins)
+        found += [("the held-out split", bounds)] if held else []  # of no row it has no share, and no negative
     return found
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
-from rlvr.data.generator.catalogue import CatalogueTool, Template, load_catalogue
+from rlvr.data.generator.catalogue import LANGUAGES, CatalogueTool, Template, load_catalogue
 from rlvr.data.generator.two_steps import TwoStepGroup
 from rlvr.data.generator.values import sample_arguments
 from rlvr.data.generator.words import join_queries, refusal
@@ -66,6 +66,10 @@ class GeneratorOptions:
             shares = getattr(self, name)
             if not any(shares.values()) or not all(0 <= share < float("inf") for share in shares.values()):
                 raise ValueError(f"{name}: got {dict(shares)}, expected shares from 0 up, one at least above 0")
+        for name, known in (("languages", LANGUAGES), ("negatives", NEGATIVE_KINDS)):
+            unknown = sorted({*map(str, getattr(self, name))} - {*known})
+            if unknown:
+                raise ValueError(f"{name}: got {', '.join(unknown)}, expected some of {', '.join(known)}")
         unserved = sorted(set(self.categories) - {*FOR_ONE, *FOR_MANY, "irrelevance"})
         if unserved:
             raise ValueError(f"categories: {', '.join(unserved)} is not made by the generator")

@@ -79,6 +79,13 @@ def test_the_recipe_says_it(tmp_path: Path, recipe: dict[str, Any], message: str
         {"sources": [{**A, "count": 607}], "negatives": {}, "heldout": None},
         {"sources": [{**A, "count": 50_000}], "heldout": {"share": 0.02}},
         {"sources": [{**A, "count": 30}], "calls_wanted": 0.6},
+        # 2% of 30 rows is none: a split without rows has no share, whatever negatives training gets.
+        {
+            "sources": [{**A, "count": 30}],
+            "negatives": {"count": 20, "twins": False},
+            "heldout": {"share": 0.02},
+            "calls_wanted": 0.6,
+        },
     ],
 )
 def test_what_may_hold_is_not_refused(tmp_path: Path, recipe: dict[str, Any]) -> None:

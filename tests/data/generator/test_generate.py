@@ -221,6 +221,8 @@ def test_groups_share_their_tools() -> None:
         ({"tools_offered": {0: 1.0}}, "expected sizes from 1 to 16"),
         ({"tools_offered": {1: 1.0}, "categories": {"multiple": 1.0}}, "no size fits the categories"),
         ({"negatives": {"domain_mismatch": float("nan")}}, "negatives: got"),
+        ({"languages": {"en": 1.0, "fr": 0.5}}, "languages: got fr, expected some of en, vi, zh"),
+        ({"negatives": {"missing_permission": 1.0}}, "negatives: got missing_permission, expected some of domain_mism"),
     ],
 )
 def test_options_that_nothing_could_be_drawn_with(options: dict[str, Any], message: str) -> None:
