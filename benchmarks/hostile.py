@@ -42,8 +42,19 @@ def _written(arguments: str) -> str:
     return f'<tool_call>{{"name": "note", "arguments": {arguments}}}</tool_call>'
 
 
+def _pythonic(unit: str, n: int) -> str:
+    return f"[note(text='x', tags=[{_fill(unit, n)}])]"
+
+
 def _fill(unit: str, n: int) -> str:
     return unit * (n // len(unit))
+
+
+def _nested(depth: int) -> list[Any]:
+    out: list[Any] = []
+    for _ in range(depth - 1):
+        out = [out]
+    return out
 
 
 HOSTILE: dict[str, Callable[[int], str]] = {
@@ -68,12 +79,28 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "invented arguments": lambda n: call(**{f"k{i}": 1 for i in range(n // 14)}),
     "a long list": lambda n: call(text="x", tags=["ab"] * (n // 6)),
     "a list of objects": lambda n: call(text="x", tags=[{"a": i} for i in range(n // 14)]),
+    "a list of numbers": lambda n: call(text="x", tags=[1] * (n // 3 - 40)),
+    "a list of different numbers": lambda n: call(text="x", tags=list(range(n // 8))),
+    "a list of empty objects": lambda n: call(text="x", tags=[{}] * (n // 4 - 40)),
+    "small objects": lambda n: call(text="x", tags=[{"": 1}] * (n // 9 - 20)),
+    "lists in lists": lambda n: call(text="x", tags=[_nested(50)] * (n // 102 - 2)),
+    "quotes in a list": lambda n: call(text="x", tags=["'", '"'] * (n // 11 - 20)),
+    "short calls": lambda n: _fill('<tool_call>{"name": "f", "arguments": {}}</tool_call>', n),
     "a huge number": lambda n: _written('{"n": ' + _fill("9", n) + "}"),
     "escapes": lambda n: _written('{"text": "' + _fill("\\ud800", n) + '"}'),
     "duplicate keys": lambda n: _written("{" + _fill('"a":1,', n) + '"b":1}'),
     "quotes": lambda n: _fill('"', n),
     "a byte-order mark": lambda n: "\ufeff" + _fill("\ufeff ", n),
     "lone surrogates": lambda n: _fill("\ud800", n),
+    "numbers in parentheses": lambda n: _pythonic("(1),", n),
+    "short floats": lambda n: _pythonic(".5,", n),
+    "commas before brackets": lambda n: _pythonic("[1,],", n),
+    "strings apart": lambda n: _pythonic("''\"\",", n),
+    "a list that stops": lambda n: "[note(tags=[" + _fill("1,", n),
+    "arguments without names": lambda n: "[note(" + _fill("1,", n) + ")]",
+    "calls among words": lambda n: "See " + _fill("[f(1)] ", n),
+    "calls that stop": lambda n: "See " + _fill("[f(x=1 ", n),
+    "empty objects": lambda n: _fill("{};", n),
     "Chinese": lambda n: _fill("很抱歉，我無法訂披薩。", n),
 }
 """Name → a text of about `n` characters, never 200 more."""

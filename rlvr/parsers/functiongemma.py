@@ -12,7 +12,7 @@ from typing import Any
 
 from rlvr.parsers.bare import without_bare
 from rlvr.parsers.base import END_MARKERS, TextParser, read_marked
-from rlvr.parsers.literals import Grammar, LiteralError, char_at, read_literal, skip_space
+from rlvr.parsers.literals import Grammar, LiteralError, char_at, read_literal, skip_space, step
 from rlvr.parsers.rendering import json_text, refuse
 from rlvr.parsers.strict_json import bounded_int, finite_float
 from rlvr.types import CallAttempt, Tool, ToolCall
@@ -26,6 +26,9 @@ _PLAIN_KEY = re.compile(r"[^\s:{}\[\]<>,]++")
 _NUMBER = re.compile(r"-?+(?:0|[1-9][0-9]*+)(\.[0-9]++)?+([eE][+-]?+[0-9]++)?+")
 _WORD = re.compile(r"[A-Za-z]++")
 _WORDS = {"true": True, "false": False, "null": None, "None": None}
+_OPENERS = r"\[++\{?+|\{"
+_PLAIN_STRING = f"{_ESCAPE}[^<]*+{_ESCAPE}"
+_PLAIN = rf"{_PLAIN_STRING}|-?+(?:[1-9][0-9]{{0,17}}+|0)(?:\.[0-9]{{1,17}}+)?+|\[\]|\{{\}}|{'|'.join(_WORDS)}"
 _RESERVED = re.compile("|".join(map(re.escape, (_ESCAPE, _OPEN, _CLOSE, "<think>", "</think>", *END_MARKERS))))
 
 
@@ -34,6 +37,20 @@ class GemmaGrammar(Grammar):
 
     closers = {"[": "]", "{": "}"}  # noqa: RUF012
     trailing_comma = False
+    item = step(_OPENERS, _PLAIN)
+    pair = step(_OPENERS, _PLAIN, rf"{_PLAIN_KEY.pattern}|{_PLAIN_STRING}")
+
+    def plain(self, raw: str) -> Any:
+        if raw[0] == "<":
+            return raw[len(_ESCAPE) : -len(_ESCAPE)]
+        if raw[0].isalpha():
+            return _WORDS[raw]
+        if raw[0] in "[{":
+            return {} if raw[0] == "{" else []
+        return float(raw) if "." in raw else int(raw)
+
+    def plain_key(self, raw: str) -> str:
+        return raw[len(_ESCAPE) : -len(_ESCAPE)] if raw[0] == "<" else raw
 
     def atom(self, text: str, position: int) -> tuple[Any, int]:
         if text.startswith(_ESCAPE, position):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from rlvr.parsers.literals import Grammar, LiteralError, char_at, skip_space
+from rlvr.parsers.literals import Grammar, LiteralError, char_at, skip_space, step
 from rlvr.parsers.strict_json import bounded_int, finite_float
 
 _QUOTE = re.compile(r"""([rRuU]?+)(\"\"\"|'''|"|')""")
@@ -32,6 +32,18 @@ _NUMBER = re.compile(
 _MAX_BITS = 1023
 _WORD = re.compile(r"[A-Za-z]++")
 _WORDS = {"True": True, "true": True, "False": False, "false": False, "None": None, "null": None}
+_LETTERS = frozenset(word[0] for word in _WORDS)
+_OPENERS = r"[\[(]++\{?+|\{"
+_BODY = r"[^{0}\\\n\r\ud800-\udfff]*+"
+_ESCAPED = r"(?:\\[^\n\r0-7xuUN\ud800-\udfff]" + _BODY + ")*+"
+"""Escapes that are one character, none of them a line break."""
+_PLAIN = (
+    "|".join(f"{quote}{(_BODY + _ESCAPED).replace('{0}', quote)}{quote}" for quote in ('"', "'"))
+    + r"|[+-]?+(?:(?:[1-9][0-9]{0,17}+|0)(?:\.[0-9]{0,17}+)?+|\.[0-9]{1,17}+)(?:[eE][+-]?+[0-9]{1,2}+)?+"
+    + r"|\[\]|\{\}|\(\)|"
+    + "|".join(_WORDS)
+)
+_PLAIN_KEY = "|".join(f"{quote}{_BODY.replace('{0}', quote)}{quote}" for quote in ('"', "'"))
 
 
 class PythonGrammar(Grammar):
@@ -39,6 +51,21 @@ class PythonGrammar(Grammar):
 
     closers = {"[": "]", "(": ")", "{": "}"}  # noqa: RUF012
     trailing_comma = True
+    item = step(_OPENERS, _PLAIN)
+    pair = step(_OPENERS, _PLAIN, _PLAIN_KEY)
+
+    def plain(self, raw: str) -> Any:
+        first = raw[0]
+        if first in "\"'":
+            return raw[1:-1] if "\\" not in raw else _unescape(raw[1:-1], 0)
+        if first in _LETTERS:
+            return _WORDS[raw]
+        if first in "[({":
+            return {} if first == "{" else []
+        return float(raw) if "." in raw or "e" in raw or "E" in raw else int(raw)
+
+    def plain_key(self, raw: str) -> str:
+        return raw[1:-1]
 
     def atom(self, text: str, position: int) -> tuple[Any, int]:
         char = char_at(text, position)

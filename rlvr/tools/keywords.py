@@ -49,9 +49,15 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
+_sorted_json = json.JSONEncoder(sort_keys=True).encode
+
+
 def _key(value: Any) -> str:
-    """A text that is the same for equal JSON values."""
-    return json.dumps(_whole(value), sort_keys=True)
+    """A text that is the same for equal JSON values, and for no others."""
+    kind = type(value)
+    if kind is str:
+        return f'"{value}'
+    return str(value) if kind is int else _sorted_json(_whole(value))
 
 
 def _whole(value: Any) -> Any:
@@ -114,7 +120,14 @@ def _length(of: Test, least: bool, words: str) -> Callable[[Any], tuple[Test, Me
 
 def _unique(wanted: Any) -> tuple[Test, Message]:
     def test(value: Any, _: object = None) -> bool:
-        return not wanted or not is_list(value) or len({_key(v) for v in value}) == len(value)
+        if not wanted or not is_list(value):
+            return True
+        seen: set[str] = set()
+        for key in map(_key, value):
+            if key in seen:
+                return False
+            seen.add(key)
+        return True
 
     return test, lambda v: f"{v!r} has non-unique elements"
 
