@@ -80,7 +80,7 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "a long list": lambda n: call(text="x", tags=["ab"] * (n // 6)),
     "a list of objects": lambda n: call(text="x", tags=[{"a": i} for i in range(n // 14)]),
     "a list of numbers": lambda n: call(text="x", tags=[1] * (n // 3 - 40)),
-    "a list of different numbers": lambda n: call(text="x", tags=list(range(n // 8))),
+    "a list of different numbers": lambda n: call(text="x", tags=list(range(100_000, 100_000 + n // 8 - 20))),
     "a list of empty objects": lambda n: call(text="x", tags=[{}] * (n // 4 - 40)),
     "small objects": lambda n: call(text="x", tags=[{"": 1}] * (n // 9 - 20)),
     "lists in lists": lambda n: call(text="x", tags=[_nested(50)] * (n // 102 - 2)),
