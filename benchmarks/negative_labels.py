@@ -28,7 +28,7 @@ import numpy as np
 from rlvr.data.sources.jsonl import read_jsonl
 from rlvr.errors import DataError
 from rlvr.negatives import KINDS, NegativeOptions, Tally, ToolSet, load_embedder, synthesize
-from rlvr.negatives.verifier import tool_text, user_text
+from rlvr.negatives.verifier import tool_text
 from rlvr.tools import normalise_tool
 from rlvr.types import Example, Tool
 
@@ -42,6 +42,10 @@ def read_parents(data: Path) -> list[Example]:
     rows = [e for name in FILES for e in read_jsonl(data / name, on_error="collect", errors=errors)]
     print(f"parents: {len(rows)} rows, {len(errors)} left out")
     return [e for e in rows if e.ground_truth]
+
+
+def said(example: Example) -> str:
+    return "\n".join(example.user_texts)
 
 
 def read_tool_sets(data: Path) -> Iterator[ToolSet]:
@@ -99,7 +103,7 @@ class Check:
             self._known.update(zip(missing, self._embed([t[:4_000] for t in missing]), strict=True))
 
     def cosines(self, example: Example, tools: Sequence[Tool]) -> Any:
-        return np.stack([self._known[tool_text(t)] for t in tools]) @ self._known[user_text(example)]
+        return np.stack([self._known[tool_text(t)] for t in tools]) @ self._known[said(example)]
 
 
 def called(example: Example) -> list[Tool]:
@@ -108,7 +112,7 @@ def called(example: Example) -> list[Tool]:
 
 
 def threshold(check: Check, parents: Sequence[Example]) -> float:
-    check.learn([user_text(e) for e in parents] + [tool_text(t) for e in parents for t in called(e)])
+    check.learn([said(e) for e in parents] + [tool_text(t) for e in parents for t in called(e)])
     true = np.concatenate([check.cosines(e, called(e)) for e in parents])
     found = float(np.quantile(true, 1 - RECALL))
     print(f"true pairs: {len(true)}; 95% have a cosine of at least {found:.4f}, half of at least {np.median(true):.4f}")
@@ -116,7 +120,7 @@ def threshold(check: Check, parents: Sequence[Example]) -> float:
 
 
 def report(check: Check, limit: float, kind: str, made: Sequence[Example], worst: int) -> None:
-    check.learn([user_text(e) for e in made] + [tool_text(t) for e in made for t in e.tools])
+    check.learn([said(e) for e in made] + [tool_text(t) for e in made for t in e.tools])
     scored = [(float(check.cosines(e, e.tools).max()), e) for e in made]
     for name, rows in (
         ("en", [r for r in scored if r[1].lang == "en"]),
@@ -128,7 +132,7 @@ def report(check: Check, limit: float, kind: str, made: Sequence[Example], worst
         print(f"{kind:20} {name:5} n {len(rows):5}  flagged {flagged:4}  percent {share}  tools {tools:.1f}")
     for score, example in sorted(scored, key=lambda r: -r[0])[:worst]:
         nearest = example.tools[int(check.cosines(example, example.tools).argmax())]
-        print(f"    {score:.3f} {user_text(example)[:160]!r} ~ {tool_text(nearest)[:120]!r}")
+        print(f"    {score:.3f} {said(example)[:160]!r} ~ {tool_text(nearest)[:120]!r}")
 
 
 def read_aloud(made: Sequence[Example]) -> None:

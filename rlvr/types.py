@@ -106,6 +106,11 @@ class Example:
         return ""
 
     @property
+    def user_texts(self) -> list[str]:
+        """The texts of all user messages, in order: a later one alone may be no more than "yes, please"."""
+        return [str(m.get("content") or "") for m in self.messages if m.get("role") == "user"]
+
+    @property
     def lang(self) -> str | None:
         value = self.meta.get("lang")
         return str(value) if value else None

@@ -51,7 +51,7 @@ def language_of(example: Example) -> str:
     user's own words, whatever a tag says, since a text may have been converted; where they do not tell, the tag's, then
     that of the other messages and of the tools' descriptions.
     """
-    said = _texts(example, ("user",))
+    said = example.user_texts
     lang = known_language(example.lang) or known_language(_tag(example)) or read_messages(said)
     lang = lang or read_messages(_texts(example, ("assistant",)))
     if lang != "zh":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rlvr.negatives.base import ToolSet
 from rlvr.negatives.dependencies import deeds_of
 from rlvr.negatives.space import Floats, Index
-from rlvr.negatives.verifier import SURE, Probe, Verifier, tool_key, tool_text, user_text
+from rlvr.negatives.verifier import SURE, Probe, Verifier, tool_key, tool_text
 from rlvr.negatives.words import plain_name
 from rlvr.types import Example, Tool
 
@@ -237,7 +237,7 @@ class View:
     @property
     def said(self) -> str:
         """The user's words, lower case."""
-        return user_text(self.parent).lower()
+        return "\n".join(self.parent.user_texts).lower()
 
     @property
     def wanted(self) -> str:

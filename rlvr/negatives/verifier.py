@@ -122,7 +122,7 @@ class Verifier:
     def probe(self, parent: Example, tools: Sequence[Tool]) -> Probe:
         """What `parent` needs (`tools`, those of its ground truth), made ready."""
         seen = [self.described(t) for t in tools]
-        text = user_text(parent)
+        text = "\n".join(parent.user_texts)
         why_not = None
         if any(d.blind for d in seen):
             why_not = "the needed tool says too little about itself"
@@ -212,9 +212,3 @@ def tool_key(tool: Tool) -> tuple[str, str, tuple[str, ...]]:
 def tool_text(tool: Tool) -> str:
     """A tool as a sentence, for an embedding."""
     return f"{said_as(tool.name)}: {tool.description}"
-
-
-def user_text(parent: Example) -> str:
-    """All that the user said: a later message alone may be no more than "yes, please"."""
-    said = [str(m.get("content") or "") for m in parent.messages if m.get("role") == "user"]
-    return "\n".join(said)

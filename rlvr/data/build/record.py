@@ -89,8 +89,7 @@ def facts(example: Example, length: int) -> Facts:
 
 def question_key(example: Example) -> int:
     """The hash of all that the user says, without case, punctuation and spaces; 0 where that is nothing."""
-    said = "".join(str(m.get("content") or "") for m in example.messages if m.get("role") == "user")
-    words = _NOT_A_WORD.sub("", said).casefold()
+    words = _NOT_A_WORD.sub("", "".join(example.user_texts)).casefold()
     return hash64(words) if words else 0
 
 

@@ -47,13 +47,9 @@ def language_of_user(example: Example) -> str:
         found = _TAG.match(tag.strip()) if isinstance(tag, str) else None
         if found and found[1].lower() not in _NO_LANGUAGE:
             return known_language(found[0]) or found[1].lower()
-    said = _said(example)
+    said = example.user_texts
     read = read_messages(said)
     return _looked_at_again(" ".join(said), read) if read in ("", OTHER) else read
-
-
-def _said(example: Example) -> list[str]:
-    return [str(m.get("content") or "") for m in example.messages if m.get("role") == "user"]
 
 
 def _looked_at_again(text: str, read: str) -> str:
@@ -89,7 +85,7 @@ class Languages:
         if found in self.keep:
             return None
         if found == UNTOLD:
-            return None if self._may_be_kept(" ".join(_said(example))) else "language"
+            return None if self._may_be_kept(" ".join(example.user_texts)) else "language"
         return None if UNKNOWN in self.keep and known_language(found) is None else "language"
 
     def in_words(self, example: Example) -> str:
