@@ -3,10 +3,11 @@
     python benchmarks/decontamination.py                  the data of ../shared/data, BFCL from the cache (or fetched)
     python benchmarks/decontamination.py --bfcl FOLDER    BFCL's data files, where you have them
 
-Planted: 500 BFCL questions (seed 0, all categories), in turn verbatim, in capitals, with their tools renamed, and with
-both. Clean: the rows of `train_real`, which share no question with BFCL, and 6,000 of the built-in generator, on which
-the rules were not fitted. Kin: `train_sgd`, whose services stand in BFCL's live sets. Each figure carries n and a 95%
-interval (Wilson); flags are printed with reasons, to be read.
+Planted: 500 BFCL questions (seed 0) of the single-turn sets, 500 dialogues of the multi-turn ones with all that their
+users say, and of 500 dialogues one turn alone (drawn among those that say something); each verbatim, in capitals, with
+its tools renamed, and with both. Clean: the rows of `train_real`, which share no question with BFCL, and 6,000 of the
+built-in generator, on which the rules were not fitted. Kin: `train_sgd`, whose services stand in BFCL's live sets. Each
+figure carries n and a 95% interval (Wilson); flags are printed with reasons, to be read.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rlvr.data.decontaminate import Flag, Index
+from rlvr.data.decontaminate.bfcl import read_multi_turn
 from rlvr.data.generator import generate
 from rlvr.data.sources.bfcl import CATEGORIES, load_suite
 from rlvr.data.sources.jsonl import read_jsonl
@@ -72,6 +74,20 @@ WAYS: dict[str, Callable[[Example], Example]] = {
 }
 
 
+def dialogues(folder: str | None) -> list[Example]:
+    """The rows of the multi-turn sets as examples of their last turn, with what the user said before."""
+    out = []
+    for row_id, texts, tools in read_multi_turn(folder):
+        messages = tuple({"role": "user", "content": text} for text in texts if text.strip())
+        out.append(Example(row_id, "bfcl", "multi_turn", messages, tools, ()))
+    return out
+
+
+def one_turn(example: Example) -> Example:
+    """One of a dialogue's turns, of whatever length, as if it were all."""
+    return replace(example, messages=(random.Random(example.id).choice(example.messages),))
+
+
 def interval(found: int, n: int) -> str:
     """A share with Wilson's 95% interval."""
     z, share = 1.96, found / n
@@ -88,12 +104,12 @@ def flags_of(index: Index, examples: Sequence[Example]) -> list[Flag | None]:
     return flags
 
 
-def planted(index: Index, questions: Sequence[Example]) -> None:
+def planted(index: Index, what: str, questions: Sequence[Example]) -> None:
     chosen = random.Random(0).sample(list(questions), PLANTED)
     for name, way in WAYS.items():
         found = [index.flag(way(e)) for e in chosen]
         kinds = Counter(f.kind for f in found if f)
-        print(f"planted, {name}: {interval(sum(1 for f in found if f), PLANTED)} {dict(kinds)}")
+        print(f"planted, {what}, {name}: {interval(sum(1 for f in found if f), PLANTED)} {dict(kinds)}", flush=True)
         for example, flag in zip(chosen, found, strict=True):
             if flag is None and way is not reworded:
                 print(f"    missed {example.id}: {example.query[:120]!r}")
@@ -115,12 +131,14 @@ def main() -> None:
     parser.add_argument("--bfcl", metavar="FOLDER")
     parser.add_argument("--read", type=int, default=10, metavar="N", help="flagged rows to print (default: 10)")
     args = parser.parse_args()
-    questions = load_suite(args.bfcl, CATEGORIES)
+    questions, turns = load_suite(args.bfcl, CATEGORIES), dialogues(args.bfcl)
     start = time.process_time()
-    index = Index.from_examples(questions)
+    index = Index().add_bfcl(args.bfcl)
     index.flag(questions[0])
     print(f"{len(index)} BFCL questions indexed in {time.process_time() - start:.1f} s")
-    planted(index, questions)
+    planted(index, "single-turn", questions)
+    planted(index, "multi-turn, whole", turns)
+    planted(index, "multi-turn, one turn", [one_turn(e) for e in turns])
     for name in ("train_real.jsonl.gz", "nocall_real.jsonl.gz", "train_sgd.jsonl.gz"):
         show(index, name, list(read_jsonl(SHARED / name)), args.read)
     made = [example for split in ("train", "heldout") for example in generate(split, 3000, 5)]

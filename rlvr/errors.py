@@ -77,3 +77,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if close:
         return f" Did you mean {close[0]}?"
     return f" Known: {', '.join(options)}." if options else ""
+
+
+def guess(word: str, known: Iterable[str]) -> str:
+    """` Did you mean X?` where one of the known words is close, and nothing else; for messages that list them all.
+
+    >>> guess("corectness", ["format", "correctness"]), guess("x", ["format"])
+    (' Did you mean correctness?', '')
+    """
+    found = did_you_mean(word, known)
+    return found if found.startswith(" Did") else ""

@@ -7,7 +7,7 @@ dataclasses, and nowhere else.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
@@ -16,6 +16,42 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from rlvr.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")
+Check = Callable[[Any], "str | None"]
+"""What is wrong with a field's value alone, as `got X, expected Y`; `None` where nothing is."""
+_CHECK = "check"
+
+
+class MistakesError(ValueError):
+    """Several things that are wrong with a dataclass, raised in `__post_init__`: each becomes a line of its own."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.lines = tuple(lines)
+        super().__init__("; ".join(self.lines))
+
+
+class _UnknownKey(str):
+    """A line that says of a key that it is unknown: the known ones beside it can still be checked."""
+
+
+def checked(check: Check, default: Any = dataclasses.MISSING, *, factory: Any = dataclasses.MISSING) -> Any:
+    """A dataclass field whose value is checked alone, also where other fields of its dataclass are wrong; the
+    dataclass calls `raise_mistakes` in `__post_init__`."""
+    given = {"default": default} if factory is dataclasses.MISSING else {"default_factory": factory}
+    return dataclasses.field(metadata={_CHECK: check}, **given)
+
+
+def raise_mistakes(made: Any, more: Iterable[str] = ()) -> None:
+    """Raise `MistakesError` where a `checked` field of `made` is wrong, or where there are `more` lines."""
+    lines = [f"{f.name}: {p}" for f in dataclasses.fields(made) if (p := _mistake(f, getattr(made, f.name)))]
+    if not lines:
+        lines = list(more)  # they may rely on the fields
+    if lines:
+        raise MistakesError(lines)
+
+
+def _mistake(spec: dataclasses.Field[Any], value: Any) -> str | None:
+    check: Check | None = spec.metadata.get(_CHECK)
+    return check(value) if check else None
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -122,16 +158,25 @@ def _step_into(place: Any, part: str) -> Any:
 def build(cls: type[T], mapping: Any, *, where: str, problems: list[str]) -> T | None:
     """Build the frozen dataclass `cls` from `mapping`; append `where: …` lines to `problems` and return `None` on any.
 
-    `where` is a file, or `file: outer.key`. Keys of nested dataclasses are reported as `outer.inner`.
+    `where` is a file, or `file: outer.key`. Keys of nested dataclasses are reported as `outer.inner`. What spans
+    several fields (`__post_init__`) is told too, unless one of them is wrong in itself; an unknown key hinders nothing.
     """
     before = len(problems)
-    values = _fields(cls, mapping, where, "", problems)
-    if len(problems) > before:
+    made = _make(cls, mapping, where, "", problems)
+    return made if len(problems) == before else None
+
+
+def _make(cls: type[T], mapping: Any, where: str, key: str, problems: list[str]) -> T | None:
+    """The dataclass, also where `mapping` has unknown keys, so that what holds it can be checked."""
+    before = len(problems)
+    values = _fields(cls, mapping, where, f"{key}." if key else "", problems)
+    if any(not isinstance(p, _UnknownKey) for p in problems[before:]):
         return None
     try:
         return cls(**values)
-    except ValueError as error:  # a check that spans fields, made in __post_init__
-        problems.append(f"{where}: {error}")
+    except ValueError as error:  # made in __post_init__
+        lines = error.lines if isinstance(error, MistakesError) else (str(error),)
+        problems.extend(": ".join(filter(None, (where, key, line))) for line in lines)
         return None
 
 
@@ -144,28 +189,23 @@ def _fields(cls: type[Any], mapping: Any, where: str, prefix: str, problems: lis
     hints = get_type_hints(cls)
     for key in mapping:
         if key not in fields:
-            problems.append(f"{where}: {prefix}{key}: unknown key.{did_you_mean(str(key), fields)}")
+            problems.append(_UnknownKey(f"{where}: {prefix}{key}: unknown key.{did_you_mean(str(key), fields)}"))
     values: dict[str, Any] = {}
     for name, spec in fields.items():
         if name not in mapping:
             if spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
                 problems.append(f"{where}: {prefix}{name}: missing, expected {describe(hints[name])}.")
             continue
+        before = len(problems)
         values[name] = _convert(hints[name], mapping[name], where, prefix + name, problems)
+        if len(problems) == before and (wrong := _mistake(spec, values[name])):
+            problems.append(f"{where}: {prefix}{name}: {wrong}")
     return values
 
 
 def _convert(hint: Any, value: Any, where: str, key: str, problems: list[str]) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        before = len(problems)
-        values = _fields(hint, value, where, key + ".", problems)
-        if len(problems) > before:
-            return None
-        try:
-            return hint(**values)
-        except ValueError as error:
-            problems.append(f"{where}: {key}: {error}")
-            return None
+        return _make(hint, value, where, key, problems)
     ok, converted = _match(hint, value, where, key, problems)
     if not ok:
         suggestion = did_you_mean(value, map(str, get_args(hint))) if _is_words(hint) and isinstance(value, str) else ""

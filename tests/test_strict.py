@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from rlvr.errors import ConfigError
-from rlvr.strict import build, describe, parse_scalar, read_yaml
+from rlvr.strict import MistakesError, build, checked, describe, parse_scalar, raise_mistakes, read_yaml
 
 
 class Kind(Enum):
@@ -102,6 +102,49 @@ def test_a_right_mapping_becomes_the_dataclass() -> None:
 )  # fmt: skip
 def test_every_mistake_is_told(mapping: Any, wanted: list[str]) -> None:
     assert problems_of(mapping) == [f"f.yaml: {line}" for line in wanted]
+
+
+@dataclass(frozen=True)
+class Checked:
+    least: int = checked(lambda v: None if v > 0 else f"got {v}, expected more than 0", 1)
+    words: Mapping[str, int] = checked(lambda v: "got none" if v == {} else None, factory=lambda: {"a": 1})
+    inner: Inner = field(default_factory=Inner)
+    most: int = 5
+
+    def __post_init__(self) -> None:
+        both = [f"least {self.least} is above most {self.most}", "and that is all"]
+        raise_mistakes(self, both if self.least > self.most else [])
+
+
+@pytest.mark.parametrize(
+    ("mapping", "wanted"),
+    [
+        ({}, []),
+        ({"least": 0, "most": "x", "words": {}},
+         ["least: got 0, expected more than 0", "most: got 'x', expected an integer.", "words: got none"]),
+        ({"least": 9, "lesat": 1},
+         ["lesat: unknown key. Did you mean least?", "least 9 is above most 5", "and that is all"]),
+        ({"least": 9, "inner": {"sise": 1}},
+         ["inner.sise: unknown key. Did you mean size?", "least 9 is above most 5", "and that is all"]),
+        ({"least": 9, "inner": {"sise": 1, "share": 2}},
+         ["inner.sise: unknown key. Did you mean size?", "inner: share: got 2, expected at most 1"]),
+        ({"least": 9, "inner": {"size": "a"}}, ["inner.size: got 'a', expected an integer."]),
+    ],
+)  # fmt: skip
+def test_fields_are_checked_alone_and_together(mapping: Any, wanted: list[str]) -> None:
+    """Each field alone, whatever else is wrong; several together, where each of them is right."""
+    problems: list[str] = []
+    made = build(Checked, mapping, where="f.yaml", problems=problems)
+    assert sorted(problems) == sorted(f"f.yaml: {line}" for line in wanted)
+    assert (made is None) is bool(wanted)
+
+
+def test_a_checked_dataclass_checks_itself() -> None:
+    assert Checked().words == {"a": 1}
+    with pytest.raises(MistakesError, match="least: got 0, expected more than 0; words: got none"):
+        Checked(0, {})
+    with pytest.raises(ValueError, match="least 9 is above most 5; and that is all"):
+        Checked(9)
 
 
 def test_all_mistakes_of_a_file_come_at_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,16 @@ if TYPE_CHECKING:
     from rlvr.evaluation import ModelSpec
     from rlvr.types import Example
 
+_DEFAULTS = {
+    "suite_dir": None,
+    "matching": None,
+    "parser": "hermes",
+    "limit": None,
+    "seed": 0,
+    "rollout": "auto",
+    "max_new_tokens": 256,
+    "max_model_len": 4096,
+}
 SUITES = {"bfcl-small": ("simple", "multiple", "parallel", "irrelevance")}
 _EPILOG = """\
 examples:
@@ -39,18 +50,16 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--matching", choices=("typed", "bfcl", "exact"), help="default: typed for --data, bfcl for --suite"
     )
-    parser.add_argument("--parser", default="hermes", metavar="NAME", help="the tool-call format (default: hermes)")
+    parser.add_argument("--parser", metavar="NAME", help="the tool-call format (default: hermes)")
     parser.add_argument(
         "--limit", type=int, metavar="N", help="at most N examples, drawn evenly over categories and languages"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="for --limit and the bootstrap (default: 0)")
-    parser.add_argument("--rollout", default="auto", choices=("auto", "transformers", "vllm"), help="what generates")
-    parser.add_argument("--max-new-tokens", type=int, default=256, metavar="N", help="default: 256")
-    parser.add_argument(
-        "--max-model-len", type=int, default=4096, metavar="N", help="prompt and completion tokens (default: 4096)"
-    )
+    parser.add_argument("--seed", type=int, metavar="N", help="for --limit and the bootstrap (default: 0)")
+    parser.add_argument("--rollout", choices=("auto", "transformers", "vllm"), help="what generates")
+    parser.add_argument("--max-new-tokens", type=int, metavar="N", help="default: 256")
+    parser.add_argument("--max-model-len", type=int, metavar="N", help="prompt and completion tokens (default: 4096)")
     parser.add_argument("--out", metavar="DIR", type=Path, help="default: eval/<data or suite>")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, go_on=go_on, **_DEFAULTS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     say = StderrLines()
     models = [resolve_model(text, say) for text in args.models]
     length = min([args.max_model_len, *(n for m in models if (n := context_length(m.path)))])
-    out = args.out or Path("eval") / (args.suite or args.data.name.split(".")[0])
+    out = out_of(args)
     try:
         evaluate(
             models,
@@ -93,6 +102,43 @@ def run(args: argparse.Namespace) -> int:
     print("\n\n".join(table.text() for table in write_summary(out)))
     print(f"\nwritten to {out}: table.md, summary.json, records.jsonl")
     return 0
+
+
+def out_of(args: argparse.Namespace) -> Path:
+    """Where an evaluation goes: `--out`, else a folder named by what is evaluated on."""
+    return Path(args.out) if args.out else Path("eval") / (args.suite or args.data.name.split(".")[0])
+
+
+def go_on(args: argparse.Namespace) -> str:
+    """What to say after Ctrl-C: what is kept, and the command that goes on, which is the same one."""
+    from rlvr.errors import RlvrError
+    from rlvr.evaluation.store import EvalStore
+
+    out = out_of(args)
+    try:
+        store = EvalStore(out)
+        kept = {label: sum(r.model == label for r in store.records()) for label in store.models}
+    except RlvrError:  # another command's folder, or a damaged one: nothing is known of it
+        kept = {}
+    if not kept:
+        return "The evaluation had not begun: nothing was written. Run the same command again."
+    words = ", ".join(f"{label} {n:,}" for label, n in kept.items())
+    of = f" of {store.settings['examples']:,} each" if "examples" in store.settings else ""
+    return (
+        f"What is judged is kept in {out}: {words}{of}. A batch that was cut is done again. Go on with: "
+        f"{shlex.join(_command(args, out))}"
+    )
+
+
+def _command(args: argparse.Namespace, out: Path) -> list[str]:
+    """The command that `args` were read from, with only what differs from the defaults."""
+    words = ["rlvr", "eval", *args.models]
+    words += ["--suite", args.suite] if args.suite else ["--data", str(args.data)]
+    for name, default in _DEFAULTS.items():
+        value = getattr(args, name)
+        if value != default:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return [*words, "--out", str(out)]
 
 
 def load_examples(args: argparse.Namespace) -> Sequence[Example]:

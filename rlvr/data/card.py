@@ -86,7 +86,7 @@ def _front_matter(manifest: Mapping[str, Any]) -> str:
 
     counts = manifest["counts"]
     total = sum(counts["rows"].values())
-    licences = {name.lower() for name, _, _ in totals(counts, "licence")}
+    licences = {name.lower() for name, _, _ in totals(counts, "license")}
     only = licences.pop() if len(licences) == 1 else ""
     files = [{"split": split, "path": f"data/{split}-*.parquet"} for split, rows in counts["rows"].items() if rows]
     front = {

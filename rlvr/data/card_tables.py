@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Counts = Mapping[str, Any]
-COLUMNS = ("split", "source", "category", "lang", "kind", "licence")
+COLUMNS = ("split", "source", "category", "lang", "kind", "license")
 SPLITS = ("train", "heldout")
 _KIN = ("benchmark_tools", "benchmark_tool", "benchmark_kin")
 _ENTANGLED = 0.05

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rlvr.data.generator import LANGUAGES, GeneratorOptions, generate
+from rlvr.data.license import one_key
 from rlvr.data.rows import find_shards, read_shard
 from rlvr.data.sources.jsonl import example_from_row, read_jsonl
 from rlvr.data.vary import vary
@@ -164,7 +165,7 @@ def read_parquet(path: Path, split: str) -> Iterator[Example]:
 def _builtin(source: SourceOptions) -> Iterator[Example]:
     assert source.count is not None  # held by SourceOptions
     made = generate(source.split, source.skip + source.count, source.seed, _generator_options(source))
-    yield from itertools.islice(made, source.skip, None)
+    yield from (one_key(e, source.split) for e in itertools.islice(made, source.skip, None))
 
 
 def _generator_options(source: SourceOptions) -> GeneratorOptions:

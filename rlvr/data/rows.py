@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from rlvr.data.row_files import SUFFIXES, count_exactly, file_columns, file_rows, is_data_file, rows_in_file
-from rlvr.errors import DataError, UsageError
+from rlvr.errors import DataError, UsageError, guess
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_DEFAULT, _DATA = "default", "data"  # the hub's names for the only config, and for the folder of its files
 _SPLIT_NAME = re.compile(r"(train|test|validation|valid|val|dev|heldout)(?:[-_.]|$)")
 
 
@@ -61,9 +62,9 @@ def find_shards(
 ) -> list[Shard]:
     """The parts of a file, a folder or a data set of the hub, in their order.
 
-    In a folder, a subfolder named as `config` is taken where there is one, and of files that are named by split
-    (`train-00000-of-00004.parquet`) those of `split`. Raises `UsageError` where there is nothing to read, `DataError`
-    where two Parquet files do not have the same columns.
+    In a folder, the subfolder named as `config` is taken where files lie in subfolders, and of files that are named by
+    split (`train-00000-of-00004.parquet`) those of `split`. Raises `UsageError` where there is nothing to read, or no
+    such subfolder or split, `DataError` where two Parquet files do not have the same columns.
     """
     path = Path(location).expanduser()
     if path.is_dir() and (path / "manifest.json").is_file() and (path / "data").is_dir():
@@ -74,17 +75,25 @@ def find_shards(
         if not is_data_file(path):
             raise UsageError(f"{path}: its name ends in none of {', '.join(SUFFIXES)}.")
         files = [path]
-    elif _HUB_ID.fullmatch(str(location)) and not str(location).endswith(SUFFIXES):
+    elif is_hub_id(location):
         from rlvr.data.hub import hub_parts
 
         parts = hub_parts(str(location), config, split, revision)
         return [Shard(str(location), i, parts, config, split, revision, hub=True) for i in range(parts)]
     else:
+        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise UsageError(
-            f"{location}: no such file or folder, and no id of a data set on the hub (owner/name). Check the path."
+            f"{location}: no such file or folder, and no id of a data set on the hub (owner/name). Check the "
+            f"path.{guess(path.name, beside)}"
         )
     _same_columns(files)
     return [Shard(str(f), i, len(files), config, split) for i, f in enumerate(files)]
+
+
+def is_hub_id(location: str | Path) -> bool:
+    """Whether a location is one of the hub's: nothing lies here under that name, and it is written as owner/name."""
+    text = str(location)
+    return not Path(text).expanduser().exists() and bool(_HUB_ID.fullmatch(text)) and not text.endswith(SUFFIXES)
 
 
 def read_shard(shard: Shard, start: int = 0, stop: int | None = None) -> Iterator[Row | DataError]:
@@ -128,8 +137,8 @@ def shard_size(shard: Shard) -> int:
 
 
 def _folder_files(folder: Path, config: str | None, split: str) -> list[Path]:
-    if config and (folder / config).is_dir():
-        folder = folder / config
+    if config and config != _DEFAULT:
+        folder = _config_folder(folder, config)
     found = sorted(p for p in folder.rglob("*") if p.is_file() and is_data_file(p) and not _hidden(p, folder))
     if not found:
         raise UsageError(f"{folder}: holds no file that ends in {', '.join(SUFFIXES)}.")
@@ -138,9 +147,24 @@ def _folder_files(folder: Path, config: str | None, split: str) -> list[Path]:
         wanted = [p for p, name in named if name == split]
         if not wanted:
             there = ", ".join(sorted({name for _, name in named}))
-            raise UsageError(f"{folder}: holds no split {split!r} (its files are named {there}).")
+            hint = guess(split, {name for _, name in named})
+            raise UsageError(f"{folder}: holds no split {split!r} (its files are named {there}).{hint}")
         return wanted
     return found
+
+
+def _config_folder(folder: Path, config: str) -> Path:
+    """The subfolder of a config; the folder itself where all its files lie in it."""
+    if (folder / config).is_dir():
+        return folder / config
+    below = {p.relative_to(folder).parts[0] for p in folder.rglob("*") if p.parent != folder and is_data_file(p)}
+    configs = sorted(name for name in below if name != _DATA and not name.startswith((".", "_")))
+    if not configs:
+        return folder
+    raise UsageError(
+        f"{folder}: holds no config {config!r} (its subfolders are {', '.join(configs)}).{guess(config, configs)} "
+        f"Without a config all of them are read."
+    )
 
 
 def _hidden(path: Path, folder: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -107,11 +107,13 @@ def negative(
     )
 
 
-def was_called(parent: Example, names: set[str]) -> bool:
-    """Whether one of the tools `names` was called in the dialogue so far."""
-    for message in parent.messages:
+def called(messages: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """The names of the tools that are called in a dialogue."""
+    names: set[str] = set()
+    for message in messages:
         for entry in message.get("tool_calls") or ():
             body = entry.get("function", entry) if isinstance(entry, Mapping) else {}
-            if isinstance(body, Mapping) and body.get("name") in names:
-                return True
-    return False
+            name = body.get("name") if isinstance(body, Mapping) else None
+            if isinstance(name, str):
+                names.add(name)
+    return frozenset(names)

@@ -21,6 +21,8 @@ from rlvr.types import Example, Tool, ToolCall
 
 STEPS = "steps"
 """The key of `meta` that names the tools of a task in order, where the user asks for what the last one does alone."""
+STEP_ABILITIES = "step_abilities"
+"""The key of `meta` that says what each of these tools does, in the language of the query: words for a refusal."""
 
 _TOKEN = re.compile(r"[\w.:/@+-]+")
 _TOKEN_NAME = re.compile(r"[A-Za-z_]\w*")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 
-from rlvr.negatives.base import Made, was_called
+from rlvr.negatives.base import Made, called
 from rlvr.negatives.narrowing import Narrowed, narrowings
 from rlvr.negatives.refusals import fill, language_of, load_obstacles, quoted
 from rlvr.negatives.shelf import View
@@ -19,15 +19,17 @@ def make(view: View, bank: ValueBank, rng: random.Random) -> Made | str:
 
     Verified: the value stands in the user's words and in the call; the parameter is required; the narrowed schema
     rejects the call and takes other values, none of which is like the one asked for, may hold it, or stands in the
-    query; the tool was not called earlier with what it no longer takes; nothing else in the tool speaks of the
-    value; and no other tool might serve (risk below 1, else it is left out; the other steps of the task stay). Queries
-    with one call only. The score is the greatest risk of the other tools offered. The twin has the schema as it was.
+    query; the dialogue so far calls neither the tool, which might have taken what it no longer takes, nor one that is
+    left out; nothing else in the tool speaks of the value; and no other tool might serve (risk below 1, else it is left
+    out; the other steps of the task stay). Queries with one call only. The score is the greatest risk of the other
+    tools offered. The twin has the schema as it was.
     """
     parent = view.parent
     if len(parent.ground_truth) != 1:
         return "several calls: narrowing one parameter would leave the others"
     gold, tool = parent.ground_truth[0], view.needed[0]
-    if was_called(parent, {tool.name}):
+    before = called(parent.messages)
+    if tool.name in before:
         return "the needed tool was called earlier in the dialogue"
     if check_ground_truth(parent.ground_truth, parent.tools):
         return "the ground truth breaks its own schema"
@@ -43,6 +45,8 @@ def make(view: View, bank: ValueBank, rng: random.Random) -> Made | str:
     risks = [(t, view.verifier.risk(view.probe, t)) for t in parent.tools if t is not tool]
     kept = {id(t) for t, risk in risks if risk < 1 or t in view.deeds}
     offered = [t for t in parent.tools if t is tool or id(t) in kept]
+    if any(t.name in before for t in parent.tools if t not in offered):
+        return "a tool that might serve as well was called earlier in the dialogue"
     lang = language_of(parent)
     accepted = fill(str(load_obstacles()["accepted"][chosen.accepted][lang]), chosen.slots, lang)
     return Made(

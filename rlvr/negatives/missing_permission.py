@@ -6,8 +6,8 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from rlvr.negatives.base import Made, was_called
-from rlvr.negatives.refusals import fill, language_of, load_obstacles, quoted
+from rlvr.negatives.base import Made, called
+from rlvr.negatives.refusals import fill, language_of, language_of_text, load_obstacles, quoted, told_more
 from rlvr.negatives.shelf import View
 from rlvr.tools import check_ground_truth
 from rlvr.types import Tool
@@ -21,26 +21,29 @@ def make(view: View, rng: random.Random) -> Made | str:
     Verified: every tool that the query needs is offered and forbidden, by name, by a list that it is not on, by a role
     that its description asks for, or, where it changes something, by a session that only reads; its calls would be
     valid; and no other tool on offer might serve (risk below 1, else it is left out; the other steps of the task stay,
-    which are of no use without the needed one). A dialogue in which a needed tool
-    was called already is not used. The score is the greatest risk of the other tools offered. The twin's note is the
-    same with the permission given.
+    which are of no use without the needed one). The dialogue so far keeps to the prompt: it calls no tool that is
+    forbidden or left out, and nothing but reading tools where the session only reads. The score is the greatest risk of
+    the other tools offered. The twin's note is the same with the permission given.
     """
     parent, needed = view.parent, view.needed
-    if was_called(parent, {t.name for t in needed}):
+    before = called(parent.messages)
+    if any(t.name in before for t in needed):
         return "a needed tool was called earlier in the dialogue"
     if check_ground_truth(parent.ground_truth, parent.tools):
         return "the ground truth breaks its own schema"
     risks = [(t, view.verifier.risk(view.probe, t)) for t in parent.tools if t not in needed]
     others = [t for t, risk in risks if risk < 1 or t in view.deeds]
-    kinds = [k for k, o in load_obstacles()["permission"].items() if _fits(o.get("needs"), view, others)]
+    if any(t.name in before for t, _ in risks if t not in others):
+        return "a tool that might serve as well was called earlier in the dialogue"
+    kinds = [k for k, o in load_obstacles()["permission"].items() if _fits(o.get("needs"), view, others, before)]
     obstacle = load_obstacles()["permission"][rng.choice(kinds)]
     low_role = rng.choice(obstacle.get("roles") or [["", ""]])
     lang = language_of(parent)
     slots = _slots(list(needed), others, rng, lang, role=str(low_role[0]), low=str(low_role[1]))
     place = rng.randrange(len(obstacle["note"][lang]))
     note, lifted = (fill(str(obstacle[key][lang][place]), slots) for key in ("note", "lifted"))
-    describe = fill(str(obstacle.get("describe", "")), slots)
-    tools = tuple(_told(t, describe) if t in needed else t for t in parent.tools if t in needed or t in others)
+    describe = obstacle.get("describe", {})
+    tools = tuple(_told(t, describe, slots) if t in needed else t for t in parent.tools if t in needed or t in others)
     return Made(
         tools,
         f"offered, and not to be called: {view.wanted} ({note})",
@@ -52,11 +55,14 @@ def make(view: View, rng: random.Random) -> Made | str:
     )
 
 
-def _fits(needs: str | None, view: View, others: list[Tool]) -> bool:
+def _fits(needs: str | None, view: View, others: list[Tool], before: frozenset[str]) -> bool:
+    """Whether an obstacle can stand before these tools, and the calls `before` can have been made behind it."""
     if needs == "others":
         return bool(others)
     if needs == "write":
-        return all(view.verifier.described(t).action.kind in _WRITING for t in view.needed)
+        offered = {t.name: t for t in view.parent.tools}
+        wrote = any(n not in offered or view.verifier.described(offered[n]).action.kind != "read" for n in before)
+        return not wrote and all(view.verifier.described(t).action.kind in _WRITING for t in view.needed)
     return True
 
 
@@ -74,8 +80,12 @@ def _slots(
     }
 
 
-def _told(tool: Tool, more: str) -> Tool:
-    return Tool(tool.name, (tool.description.rstrip() + more).strip(), tool.parameters) if more else tool
+def _told(tool: Tool, describe: Mapping[str, str], slots: Mapping[str, str]) -> Tool:
+    """The tool with what its description says of the obstacle, in the description's language."""
+    if not describe:
+        return tool
+    lang = language_of_text(tool.description)
+    return Tool(tool.name, told_more(tool.description, fill(describe[lang], slots), lang), tool.parameters)
 
 
 def with_note(messages: tuple[Mapping[str, Any], ...], note: str) -> tuple[Mapping[str, Any], ...]:

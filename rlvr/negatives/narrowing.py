@@ -1,8 +1,8 @@
 """A parameter's schema, narrowed so that it does not take one value: as tools that take less are written.
 
 Tools close lists of places, currencies or languages that they serve; they bound guests, days and baggage by round
-numbers, and sums to be sent or invested from below; and a timetable covers a year. They do not bound what is only
-computed with, a clock's hours or a date's day, one end of a period, or a calendar; no list of theirs holds a market's
+numbers, and sums to be sent or invested from below; and some take the days of one year (`dates`). They do not bound
+what is only computed with, a clock's hours or a date's day, or one end of a period; no list of theirs holds a market's
 tickers; they list what they take in one spelling, and give no example that they do not take.
 """
 
@@ -14,19 +14,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rlvr.negatives.dates import DATE, other_year
+from rlvr.negatives.refusals import fill, language_of_text, load_obstacles, told_more
 from rlvr.negatives.values import COUNTED, MONEY, ValueBank, unlike
-from rlvr.negatives.words import action_of, name_words, stem
+from rlvr.negatives.words import name_words, stem
 from rlvr.types import GoldCall, OneOf, Tool
 
 LEAST_OPTIONS, MOST_OPTIONS = 3, 6
 LEAST_LEFT = 2
 """Of a list that a tool has of itself, with one taken away."""
 
-_DATE = re.compile(r"^(\d{4})-\d{2}-\d{2}$")
 _BOUNDED = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "enum", "multipleOf")
 _BORN = frozenset(("birth", "birthday", "birthdate", "born", "dob"))
-_WRITING = frozenset(("create", "update", "send"))
-_BOOKING = frozenset(map(stem, ("book", "reserve", "order", "buy")))
 _ENDLESS = frozenset(("symbol", "ticker", "coin"))
 _EXAMPLE = re.compile(r"\b(e\.?g|ex|examples?|such as|like|any|all|https?)\b|例如|比如|ví dụ", re.IGNORECASE)
 _PAYING = frozenset(map(stem, ("transfer", "deposit", "invest", "donate", "withdraw", "pay", "send", "loan", "borrow")))
@@ -61,7 +60,7 @@ def narrowings(gold: GoldCall, tool: Tool, bank: ValueBank, said: str, rng: rand
     properties = tool.parameters.get("properties") or {}
     for name in tool.parameters.get("required") or ():
         value, schema = gold.arguments.get(name), properties.get(name)
-        if isinstance(value, str) and _DATE.match(value) and _is_period(gold):
+        if isinstance(value, str) and DATE.match(value) and _is_period(gold):
             continue
         if isinstance(value, OneOf) or not isinstance(schema, Mapping) or "$ref" in schema:
             continue
@@ -75,8 +74,8 @@ def _of_text(
     tool: Tool, name: str, value: str, schema: Mapping[str, Any], bank: ValueBank, said: str, rng: random.Random
 ) -> Iterator[Narrowed]:
     """Other values of the same parameter, or another year where it is a date."""
-    if _DATE.match(value):
-        yield from _of_date(tool, name, value, schema, said, rng)
+    if DATE.match(value):
+        yield from _of_date(tool, name, value, schema, said)
         return
     known = schema.get("enum")
     if isinstance(known, list):
@@ -125,27 +124,17 @@ def _gives_examples(schema: Mapping[str, Any]) -> bool:
 
 def _is_period(gold: GoldCall) -> bool:
     """Whether a call holds two dates: to bound one end of a period alone would be odd."""
-    return sum(isinstance(v, str) and _DATE.match(v) is not None for v in gold.arguments.values()) > 1
+    return sum(isinstance(v, str) and DATE.match(v) is not None for v in gold.arguments.values()) > 1
 
 
-def _of_date(
-    tool: Tool, name: str, value: str, schema: Mapping[str, Any], said: str, rng: random.Random
-) -> Iterator[Narrowed]:
-    """The days of one year: the next where something is booked or sent, else one of the two beside it."""
+def _of_date(tool: Tool, name: str, value: str, schema: Mapping[str, Any], said: str) -> Iterator[Narrowed]:
+    """The days of one year alone, where a tool could be bounded so (`dates`)."""
     if _BORN & {*name_words(name)} or "pattern" in schema or "enum" in schema or _gives_examples(schema):
         return  # nobody bounds the years that people are born in
-    action = action_of(tool)
-    books = action.kind in _WRITING
-    if (books and action.verb not in _BOOKING) or {stem(w) for w in name_words(tool.name)} & _COMPUTING:
-        return
-    year = int(value[:4]) + (1 if books else rng.choice((-1, 1)))
-    if str(year) not in said:
-        narrowed = {
-            **schema,
-            "pattern": rf"^{year}-\d{{2}}-\d{{2}}$",
-            "description": and_(schema, f"Only days of {year}."),
-        }
-        yield Narrowed(name, value, narrowed, "year", {"limit": str(year)})
+    year = other_year(tool, name, value, said)
+    if year is not None:
+        narrowed = {"pattern": rf"^{year}-\d{{2}}-\d{{2}}$", "description": _told(tool, schema, "year", year)}
+        yield Narrowed(name, value, {**schema, **narrowed}, "year", {"limit": str(year)})
 
 
 def _of_number(
@@ -160,13 +149,14 @@ def _of_number(
         limits = [n for n in _sums(value) if n >= 1.2 * value]
         if deed & _PAYING and limits:
             limit = rng.choice(limits)
-            narrowed = _bounded(schema, "minimum", limit, "At least")
+            narrowed = {**schema, "minimum": limit, "description": _told(tool, schema, "at_least", limit)}
             yield Narrowed(name, value, narrowed, "at_least", {"limit": str(limit)})
     elif words & COUNTED and not whole & _CLOCK:
         limits = [n for n in _LIMITS if max(2.0, 0.3 * value) <= n <= 0.85 * value]
         if limits:
             limit = rng.choice(limits)
-            yield Narrowed(name, value, _bounded(schema, "maximum", limit, "At most"), "at_most", {"limit": str(limit)})
+            narrowed = {**schema, "maximum": limit, "description": _told(tool, schema, "at_most", limit)}
+            yield Narrowed(name, value, narrowed, "at_most", {"limit": str(limit)})
 
 
 def _sums(value: float) -> list[int]:
@@ -176,10 +166,9 @@ def _sums(value: float) -> list[int]:
     return sorted(n for n in found if value < n <= 10 * value)
 
 
-def _bounded(schema: Mapping[str, Any], key: str, limit: int, words: str) -> dict[str, Any]:
-    return {**schema, key: limit, "description": and_(schema, f"{words} {limit}.")}
-
-
-def and_(schema: Mapping[str, Any], more: str) -> str:
+def _told(tool: Tool, schema: Mapping[str, Any], bound: str, limit: int) -> str:
+    """A parameter's description with its bound, in the language of the description, or of the tool's."""
     before = schema.get("description")
-    return f"{before.rstrip().rstrip('.')}. {more}" if isinstance(before, str) and before.strip() else more
+    before = before if isinstance(before, str) else ""
+    lang = language_of_text(before if before.strip() else tool.description)
+    return told_more(before, fill(load_obstacles()["bounds"][bound][lang], {"limit": str(limit)}), lang)

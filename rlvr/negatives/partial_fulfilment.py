@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from rlvr.negatives.base import Made
-from rlvr.negatives.dependencies import MissingStep, first_step, last_step
-from rlvr.negatives.refusals import quoted
+from rlvr.negatives.base import Made, called
+from rlvr.negatives.dependencies import STEP_ABILITIES, STEPS, MissingStep, first_step, last_step
+from rlvr.negatives.refusals import language_of, quoted
 from rlvr.negatives.shelf import View
 from rlvr.negatives.verifier import Probe
 from rlvr.negatives.words import name_words, plain_name, said_as, same_deed, stem
 from rlvr.tools import check_ground_truth
-from rlvr.types import GoldCall, Tool
+from rlvr.types import Example, GoldCall, Tool
 
 _MOST_CHARS, _DRAWS = 300, 4
 _STORES = frozenset(
@@ -29,8 +29,8 @@ def make(view: View, rng: random.Random) -> Made | str:
     The step is the first, on which every later call depends (`dependencies`), so that none can be made; or, where the
     user asks for what the last one does and nothing else, first or last is drawn. Of the parent's other tools only
     those that could serve no step are offered, and beside them others of the shelves that are far from every step. The
-    dialogue is cut at the user's request, before any call. The score is the greatest risk, against all steps, of the
-    tools offered beside.
+    dialogue is cut at the user's request, before any call; one that called tools for earlier requests is not used. The
+    score is the greatest risk, against all steps, of the tools offered beside.
     """
     steps = [s for s in (first_step(view.parent), last_step(view.parent)) if s is not None]
     if not steps:
@@ -41,6 +41,8 @@ def make(view: View, rng: random.Random) -> Made | str:
     kept = [offered[name] for name in dict.fromkeys(c.name for c in step.others) if name in offered]
     if missing is None or not kept or view.verifier.described(missing).universal:
         return "the tool of the first step is not known, or is one of those that serve nearly any query"
+    if called(step.messages):
+        return "tools were called earlier in the dialogue"  # all of them would have to be offered
     if any(plain_name(t.name) == plain_name(missing.name) for t in kept):
         return "the steps share a tool"
     opening = step.calls[0]
@@ -53,7 +55,7 @@ def make(view: View, rng: random.Random) -> Made | str:
         tuple(tools),
         f"{missing.name} is not offered; {step.how}",
         score,
-        _slots(step, missing, kept, view.parent.tools),
+        _slots(step, missing, kept, view.parent),
         messages=step.messages,
         asked=tuple(c.to_json() for c in step.calls),
         lifted_tools=_among(tools, missing, rng),
@@ -84,10 +86,24 @@ def _serves_no_step(view: View, probe: Probe, steps: Sequence[Tool], tool: Tool)
     return not stores or view.verifier.described(tool).action.kind not in ("read", None)
 
 
-def _slots(step: MissingStep, missing: Tool, kept: Sequence[Tool], offered: Sequence[Tool]) -> dict[str, str]:
-    """What the refusal names. Where the last step is missing, it has words of its own (`refusals.yaml`)."""
-    slots = {"step": _step(missing, offered), "tool": quoted([kept[0]])}
-    return {**slots, "words": "last_step"} if step.is_last else slots
+def _slots(step: MissingStep, missing: Tool, kept: Sequence[Tool], parent: Example) -> dict[str, str]:
+    """What the refusal names. Where the last step is missing, it has words of its own (`refusals.yaml`), and again
+    where there are no words for the step in the user's language."""
+    lang = language_of(parent)
+    said = _said(missing, parent, lang)
+    words = ("last_step" if step.is_last else "step") + ("" if said else "_unnamed")
+    return {"words": words, "step": said, "tool": quoted([kept[0]], lang)}
+
+
+def _said(missing: Tool, parent: Example, lang: str) -> str:
+    """What the missing tool does, in the user's language: in the example's own words, else in English as the tool is
+    called; empty where neither is known."""
+    steps, said = (parent.meta.get(key) for key in (STEPS, STEP_ABILITIES))
+    if lang == parent.lang and isinstance(steps, (list, tuple)) and isinstance(said, (list, tuple)):
+        words = dict(zip(steps, said, strict=False)).get(missing.name)
+        if isinstance(words, str) and words:
+            return words
+    return _step(missing, parent.tools) if lang == "en" else ""
 
 
 def _among(tools: list[Tool], missing: Tool, rng: random.Random) -> tuple[Tool, ...]:

@@ -60,6 +60,30 @@ def language_of(example: Example) -> str:
     return "zh-Hans" if found == SIMPLIFIED else "zh"
 
 
+def language_of_text(text: str) -> str:
+    """The same of a description: English where it does not tell.
+
+    >>> language_of_text("Số ngày của chuyến đi"), language_of_text("查询两地之间的路线"), language_of_text("id")
+    ('vi', 'zh-Hans', 'en')
+    """
+    lang = read_messages([text])
+    if lang == "zh":
+        return "zh-Hans" if script([text]) == SIMPLIFIED else "zh"
+    return "vi" if lang == "vi" else "en"
+
+
+def told_more(text: str, more: str, lang: str) -> str:
+    """A description with one more sentence.
+
+    >>> told_more("Guests", "At most 8.", "en"), told_more("人數。", "最多 8。", "zh"), told_more("", "A.", "en")
+    ('Guests. At most 8.', '人數。最多 8。', 'A.')
+    """
+    before = text.rstrip().rstrip(".。")
+    if not before:
+        return more
+    return f"{before}。{more}" if lang.startswith("zh") else f"{before}. {more}"
+
+
 def _texts(example: Example, roles: Collection[str]) -> list[str]:
     return [str(m.get("content") or "") for m in example.messages if m.get("role") in roles]
 

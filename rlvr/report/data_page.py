@@ -13,6 +13,7 @@ from typing import Any
 
 from rlvr.data.card_rows import row_lines
 from rlvr.data.card_tables import count_tables, left_out_tables, licence_table, mixture_lines, source_table
+from rlvr.data.license import license_of
 from rlvr.errors import RunError
 from rlvr.extras import has, require
 
@@ -85,7 +86,7 @@ def _card(row: Mapping[str, str]) -> dict[str, Any]:
     messages, meta = json.loads(row["messages"]), json.loads(row["meta"])
     query = next((str(m.get("content") or "") for m in reversed(messages) if m.get("role") == "user"), "")
     where = meta.get("provenance") if isinstance(meta.get("provenance"), Mapping) else {}
-    badges = [row["source"], row["category"], row["lang"] or "language unknown", str(meta.get("license") or "")]
+    badges = [row["source"], row["category"], row["lang"] or "language unknown", license_of(meta)]
     return {
         "id": _printable(row["id"]),
         "lang": row["lang"],

@@ -9,6 +9,7 @@ import pytest
 
 from rlvr.cli import main
 from rlvr.data.generator import GeneratorOptions, generate
+from rlvr.data.license import one_key
 from rlvr.data.sources.jsonl import read_jsonl
 
 RECIPE = """\
@@ -63,7 +64,8 @@ def test_numbers_of_tools_and_spoken_values(tmp_path: Path) -> None:
     build(out, "--count", "60", "--tools", "1=1,3=1", "--spoken", "0")
     examples = list(read_jsonl(out))
     assert {len(e.tools) for e in examples} == {1, 3}
-    assert examples == list(generate("train", 60, 0, GeneratorOptions(tools_offered={1: 1, 3: 1}, spoken=0.0)))
+    options = GeneratorOptions(tools_offered={1: 1, 3: 1}, spoken=0.0)
+    assert examples == [one_key(e, "train") for e in generate("train", 60, 0, options)]
 
 
 def test_negatives_alone(tmp_path: Path) -> None:

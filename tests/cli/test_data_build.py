@@ -34,7 +34,7 @@ def test_build_show_and_page(recipe: Path, inputs: Path, capsys: pytest.CaptureF
     out, err = capsys.readouterr()
     assert "source    jsonl 27" in out
     assert "27 train rows written to out; read out/README.md" in out
-    assert re.search(r"read jsonl: .* rows, 9 kept", err)
+    assert re.search(r"read jsonl: .* rows, 9 of 9 kept", err)
     assert len(rows_of(inputs / "out")) == 27
     assert "figures/composition.png" in (inputs / "out" / "README.md").read_text()
     assert (inputs / "out" / "figures" / "composition.png").is_file()
@@ -154,3 +154,18 @@ def test_progress_in_words() -> None:
     line = progress_line(Progress("read xlam", "rows", 3_000, 60_000, 1_000, 10.0, "2,950 kept"))
     assert line == "read xlam: 3,000/60,000 rows, 2,950 kept, 100 rows/s, 9 min 30 s left"
     assert progress_line(Progress("read mine", "rows", 0, None, 0, 0.0)) == "read mine: 0 rows"
+    line = progress_line(Progress("read builtin", "rows", 640, None, 640, 10.0, "600 of 1,200 kept", 1_280))
+    assert line == "read builtin: 640 rows, 600 of 1,200 kept, 64 rows/s, 10 s left"
+
+
+def test_what_is_read_is_not_counted_as_what_is_kept(
+    recipe: Path, inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The generator makes rows without end, 64 at a time, and some are duplicates of others: there is no `640/600`."""
+    recipe.write_text(json.dumps(base(sources=[{"source": "builtin", "count": 100}], **PLAIN)))
+    assert main(["data", "build", "r.yaml", "--out", "out"]) == 0
+    read = [line for line in re.split(r"[\r\n]", capsys.readouterr().err) if "read builtin" in line]
+    assert read
+    for line in read:
+        assert re.search(r"read builtin: \d+ rows, \d+ of 100 kept", line), line
+    assert "100 of 100 kept" in read[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from rlvr.cli import eval as command
+from rlvr.cli import main
 from rlvr.errors import DataError, ModelError, UsageError
 from rlvr.prompts import RenderedPrompt
 from rlvr.rollouts import Generation
@@ -146,6 +148,56 @@ def test_a_suite_is_scored_as_the_benchmark_does(
     assert asked == [(None, ("simple", "multiple", "parallel", "irrelevance"))]
     record = json.loads((tmp_path / "out" / "records.jsonl").read_text())
     assert (record["matching"], record["right"]) == ("bfcl", True)
+
+
+def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """200 examples are two batches of 128 and 72: the second is interrupted, and the printed command makes it alone."""
+    rows = [
+        {"id": f"r{i:03}", "messages": [{"role": "user", "content": "Add one."}], "tools": [TOOL],
+         "ground_truth": [{"name": "add", "arguments": {"a": 1}}]}
+        for i in range(200)
+    ]  # fmt: skip
+    (tmp_path / "my data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.chdir(tmp_path)
+    sizes: list[int] = []
+    whole = engine.generate
+
+    def cut(prompts: Sequence[RenderedPrompt], **options: Any) -> list[list[Generation]]:
+        sizes.append(len(prompts))
+        if len(sizes) == 2:
+            raise KeyboardInterrupt
+        return whole(prompts, **options)
+
+    monkeypatch.setattr(engine, "generate", cut)
+    argv = [f"a={model(tmp_path / 'm')}", "--data", "my data.jsonl", "--rollout", "transformers", "--seed", "3"]
+    assert main(["eval", *argv]) == 130
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "interrupted. What is judged is kept in eval/my data: a 128 of 200 each." in message
+    words = shlex.split(message.partition("Go on with: ")[2])
+    assert words[:2] == ["rlvr", "eval"]
+    assert parse(*words[2:]) == argparse.Namespace(**{**vars(parse(*argv)), "out": Path("eval/my data")})
+    assert main(words[1:]) == 0
+    assert sizes == [128, 72, 72]
+    assert len((tmp_path / "eval" / "my data" / "records.jsonl").read_text().splitlines()) == 200
+
+
+def test_ctrl_c_before_anything_was_written(
+    engine: Engine, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "load_examples", stop)
+    argv = ["eval", str(model(tmp_path / "m")), "--data", str(data), "--out", str(tmp_path / "o")]
+    assert main([*argv, "--rollout", "transformers"]) == 130
+    assert "had not begun: nothing was written. Run the same command again." in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / "evaluation.json").write_text("{")  # of nobody knows what
+    assert main([*argv, "--rollout", "transformers"]) == 130
+    assert "Run the same command again." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def counts(**more: Any) -> dict[str, Any]:
     return {
         "rows": {"train": 8, "heldout": 2},
         "length_unit": "tokens",
-        "columns": ["split", "source", "category", "lang", "kind", "licence", "rows", "length"],
+        "columns": ["split", "source", "category", "lang", "kind", "license", "rows", "length"],
         "table": [
             ["train", "xlam", "simple", "en", "call", "CC-BY-4.0", 5, 500],
             ["train", "xlam", "irrelevance", "en", "server_shuffle", "CC-BY-4.0", 2, 300],

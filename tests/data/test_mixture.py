@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rlvr.data.generator import generate
+from rlvr.data.license import one_key
 from rlvr.data.mixture import DataOptions, MixtureCounts, SourceOptions, load_mixture
 from rlvr.data.write import write_jsonl
 from rlvr.errors import ConfigError, DataError
@@ -85,7 +86,8 @@ def test_repeats_have_ids_and_negatives_of_their_own(file: str, tmp_path: Path) 
 
 def test_the_generator_skips_and_takes_options(tmp_path: Path) -> None:
     whole = load(tmp_path, SourceOptions("builtin", count=30, seed=4))
-    assert whole == list(generate("train", 30, 4))
+    assert whole == [one_key(e, "train") for e in generate("train", 30, 4)]
+    assert {"license", "licence"} & set(whole[0].meta) == {"license"}
     assert load(tmp_path, SourceOptions("builtin", count=20, skip=10, seed=4)) == whole[10:]
     options = SourceOptions(
         "builtin", count=20, split="heldout", languages={"vi": 1}, tools_offered={3: 1.0}, group_size=4

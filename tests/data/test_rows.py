@@ -120,6 +120,31 @@ def test_splits_and_configurations_of_a_folder(tmp_path: Path) -> None:
         find_shards(tmp_path, split="dev")
 
 
+def test_a_misspelt_name_of_something_local_is_guessed(tmp_path: Path) -> None:
+    for config in ("SFT", "Kimi-K2"):
+        (tmp_path / "toucan" / config).mkdir(parents=True)
+        (tmp_path / "toucan" / config / "train-0.jsonl").write_text("{}\n")
+    toucan = tmp_path / "toucan"
+    with pytest.raises(
+        UsageError, match=r"holds no config 'Kimi-K3' \(its subfolders are Kimi-K2, SFT\)\. Did you mean K"
+    ):
+        find_shards(toucan, config="Kimi-K3")
+    with pytest.raises(UsageError, match=r"holds no config 'x' .* SFT\)\. Without a config all of them are read\."):
+        find_shards(toucan, config="x")
+    with pytest.raises(UsageError, match=r"no split 'trian' .* Did you mean train\?"):
+        find_shards(toucan, config="SFT", split="trian")
+    with pytest.raises(UsageError, match=r"toucna: no such file .* Check the path\. Did you mean toucan\?"):
+        find_shards(tmp_path / "toucna")
+    assert len(find_shards(toucan, config="default")) == 2  # the hub's name for the only one
+
+
+def test_a_config_of_files_that_lie_together_names_no_folder(tmp_path: Path) -> None:
+    for name in ("a.jsonl", "data/b.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}\n")
+    assert len(find_shards(tmp_path, config="func_calling")) == 2
+
+
 def test_how_many_rows_is_told_without_reading_them(tmp_path: Path) -> None:
     assert count_rows(find_shards(write(tmp_path / "a.parquet"))) == 200
     assert count_rows(find_shards(write(tmp_path / "a.json"))) is None

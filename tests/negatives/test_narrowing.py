@@ -53,25 +53,6 @@ def test_other_cities() -> None:
     assert made.meta["negative"]["reason"].startswith("trip_planner takes only `Boston`, `Hanoi`")
 
 
-def test_a_date_of_another_year() -> None:
-    found = narrow(ask("An outing on 2026-05-01", {"type": "string"}, "date", "2026-05-01"))
-    assert found is not None
-    year = found[0]["pattern"][1:5]
-    assert year in ("2025", "2027")
-    assert found[0]["pattern"] == rf"^{year}-\d{{2}}-\d{{2}}$"
-    assert found[0]["description"] == f"Only days of {year}."
-
-
-def test_what_is_booked_is_bounded_to_a_year_to_come() -> None:
-    day = ask("Book a hut on 2026-05-01", {"type": "string", "format": "date"}, "day", "2026-05-01")
-    (tool,) = day.tools
-    books = dataclasses.replace(tool, name="book_hut", description="Book a hut in the hills for a picnic.")
-    gold = (GoldCall("book_hut", {"day": "2026-05-01"}),)
-    found = narrow(dataclasses.replace(day, tools=(books,), ground_truth=gold))
-    assert found is not None
-    assert found[0]["pattern"].startswith("^2027-")
-
-
 def test_fewer_days_than_asked() -> None:
     found = narrow(ask("An outing of 10 days", {"type": "integer", "description": "How long"}, "days", 10))
     assert found is not None

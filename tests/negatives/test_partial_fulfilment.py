@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -62,11 +63,33 @@ def test_the_refusal_says_which_step_is_missing(made: list[Example]) -> None:
             (gone,) = set(example.meta["steps"]) - {t.name for t in example.tools}
             (kept,) = set(example.meta["steps"]) - {gone}
             reply = example.meta["reply"]
-            assert gone.replace("_", " ") in reply
+            assert dict(zip(example.meta["steps"], example.meta["step_abilities"], strict=True))[gone] in reply
             assert example.meta["negative"]["reason"].startswith(f"{gone} is not offered")
             assert "「" in reply or '"' in reply
             assert kept.replace("_", " ") not in reply
+            assert gone.replace("_", " ") not in reply or example.lang == "en"
             assert classify_words(reply, example.lang).kind == "refuse"
+
+
+@pytest.mark.parametrize("script", ["zh", "zh-Hans"])
+def test_what_has_no_name_in_the_users_language_is_not_named(parents: list[Example], script: str) -> None:
+    """Rows of other sources have English tools alone; their names are no words of a Chinese or Vietnamese sentence."""
+    kept = [p for p in parents if p.lang in ("vi", "zh") and (script == "zh" or p.lang == "zh")][:60]
+    if script == "zh-Hans":
+        asked = {"role": "user", "content": "请帮我处理这件事，谢谢。"}
+        kept = [dataclasses.replace(p, messages=(asked, *p.messages[1:])) for p in kept]
+    else:
+        kept = [dataclasses.replace(p, meta={k: v for k, v in p.meta.items() if k != "step_abilities"}) for p in kept]
+    missing = set()
+    for example in synthesize(kept, dataclasses.replace(OPTIONS, twins=False)):
+        reply = example.meta["reply"]
+        (gone,) = set(example.meta["steps"]) - {t.name for t in example.tools}
+        missing.add(example.meta["steps"].index(gone))
+        assert not re.search(r"[A-Za-z]{2,}", re.sub(r"`[^`]*`", "", reply)) or example.lang == "vi"
+        assert gone.replace("_", " ") not in reply
+        assert not {*'「“"'} & {*reply}
+        assert classify_words(reply, example.lang).kind == "refuse"
+    assert missing == {0, 1}
 
 
 def test_the_twin_offers_both_and_makes_the_first_call(made: list[Example]) -> None:

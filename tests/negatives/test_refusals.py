@@ -91,6 +91,10 @@ def test_notes_are_paired_with_what_lifts_them() -> None:
                 assert note != lifted
                 assert "{" not in fill(note, dict.fromkeys(("tool", "others", "both", "role", "low"), "x"))
         assert set(obstacle["missing"]) == set(LANGUAGES)
+        assert set(obstacle.get("describe", LANGUAGES)) == set(LANGUAGES)
+    bounds, accepted = load_obstacles()["bounds"], load_obstacles()["accepted"]
+    assert {*bounds, "one_of"} == set(accepted)
+    assert all(set(words) == set(LANGUAGES) for words in (*bounds.values(), *accepted.values()))
 
 
 def dialogue(*turns: tuple[str, str], tools: tuple[Tool, ...] = (), **meta: Any) -> Example:

@@ -10,12 +10,13 @@ from typing import Any, TypeAlias
 
 from rlvr.data.build.recipe import SourceChoice
 from rlvr.data.generator import GeneratorOptions, generate
+from rlvr.data.license import with_license
 from rlvr.data.rows import Row, Shard, count_rows, find_shards, read_shard
 from rlvr.data.sources import get_source, toucan
 from rlvr.data.sources.base import Reject, chosen
 from rlvr.data.sources.reading import check_fields
 from rlvr.data.sources.rejects import NotUnderstood, Unused
-from rlvr.errors import DataError, UsageError, did_you_mean
+from rlvr.errors import DataError, UsageError, guess
 from rlvr.types import Example
 
 BUILTIN = "builtin"
@@ -72,12 +73,6 @@ def _subset_problem(choice: SourceChoice, subset: str) -> str | None:
     return None
 
 
-def guess(word: str, known: Iterable[str]) -> str:
-    """` Did you mean X?` where one of the known words is close; the caller lists them all."""
-    found = did_you_mean(word, known)
-    return found if found.startswith(" Did") else ""
-
-
 def place_of(choice: SourceChoice) -> tuple[str, str | None]:
     """Where a source lies and which config of it is read: what the recipe says, else its own place on the hub."""
     source = get_source(choice.source)
@@ -121,8 +116,8 @@ def newest_revision(hub_id: str) -> str | None:
 
 
 def rows_hint(choice: SourceChoice, shards: Sequence[Shard]) -> int | None:
-    """About how many rows will be read, for the estimate of the time that is left."""
-    return choice.count if choice.source == BUILTIN else count_rows(list(shards))
+    """About how many rows there are; `None` where nobody knows, or they are made without end."""
+    return None if choice.source == BUILTIN else count_rows(list(shards))
 
 
 def chunks(index: int, choice: SourceChoice, shards: Sequence[Shard], start: Place, size: int) -> Iterator[Chunk]:
@@ -141,7 +136,7 @@ def chunks(index: int, choice: SourceChoice, shards: Sequence[Shard], start: Pla
 def understood(choice: SourceChoice, raw: Raw) -> tuple[list[Example], list[Reject]] | None:
     """One row as examples, and what was rejected of it; `None` for a row of another subset. A pure function."""
     if isinstance(raw, Example):
-        return [replace(raw, meta={"license": get_source(BUILTIN).license, **raw.meta})], []
+        return [replace(raw, meta=with_license(raw.meta, get_source(BUILTIN).license))], []
     if isinstance(raw, DataError):
         return [], [Reject(choice.source, "", raw.where, "not_understood", "not_a_row", raw.what)]
     source = get_source(choice.source)

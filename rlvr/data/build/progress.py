@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`done` of `total` (`None`: not known) `unit`s of a step; `fresh` of them by this process, in `seconds`."""
+    """`done` of `total` (`None`: not known) `unit`s of a step; `fresh` of them by this process, in `seconds`.
+
+    `ends` is about where the step will end, where that is not at `total`: reading stops when enough rows were kept.
+    """
 
     step: str
     unit: str
@@ -18,6 +21,7 @@ class Progress:
     fresh: int
     seconds: float
     note: str = ""
+    ends: int | None = None
 
     @property
     def rate(self) -> float | None:
@@ -25,8 +29,8 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        rate = self.rate
-        return (self.total - self.done) / rate if rate and self.total is not None and self.total > self.done else None
+        rate, last = self.rate, self.total if self.ends is None else self.ends
+        return (last - self.done) / rate if rate and last is not None and last > self.done else None
 
 
 Say = Callable[[Progress], None]
@@ -46,9 +50,9 @@ class Counter:
         self._step, self._unit, self._total = step, unit, total
         self._say, self._clock, self._began = say, clock, clock()
 
-    def add(self, amount: int, note: str = "") -> None:
+    def add(self, amount: int, note: str = "", ends: int | None = None) -> None:
         self.done += amount
         if self._say:
             seconds = self._clock() - self._began
             fresh = self.done - self._before
-            self._say(Progress(self._step, self._unit, self.done, self._total, fresh, seconds, note))
+            self._say(Progress(self._step, self._unit, self.done, self._total, fresh, seconds, note, ends))

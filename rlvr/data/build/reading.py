@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rlvr.data.build.feeds import BUILTIN, HubKey, Place, chunks, guess, open_shards, rows_hint
+from rlvr.data.build.feeds import BUILTIN, HubKey, Place, chunks, open_shards, place_of, rows_hint
 from rlvr.data.build.progress import Counter, Note, Say
 from rlvr.data.build.recipe import DataRecipe, SourceChoice
 from rlvr.data.build.screens import duplicate_filter
@@ -22,8 +22,8 @@ from rlvr.data.build.steps import Done, Tally, run_steps
 from rlvr.data.build.store import Writer, is_whole, read_notes
 from rlvr.data.build.workers import Workers
 from rlvr.data.filters import RememberingFilter
-from rlvr.data.rows import Shard
-from rlvr.errors import DataError
+from rlvr.data.rows import Shard, is_hub_id
+from rlvr.errors import ConfigError, DataError, UsageError, guess
 
 REPEATS = "repeats"
 """In a line of what was left out: the number, among the rows that were kept, of the one that it repeats."""
@@ -90,6 +90,7 @@ class _Source:
         self.shards = shards
         self.note = note
         self.enough = recipe.wanted(index) if self.choice.take == "first" else None
+        self.there: int | None = None
         self.files: list[Path] = []
         self.tally = Tally()
         self.place: Place = (0, 0)
@@ -118,8 +119,8 @@ class _Source:
     def read(self, duplicates: RememberingFilter | None, workers: Workers, say: Say | None) -> None:
         if self.finished:
             return
-        total = self.enough if self.choice.source == BUILTIN else rows_hint(self.choice, self.shards)
-        counter = Counter(f"read {self.choice.source}", "rows", total, say, done=self.tally.rows)
+        self.there = rows_hint(self.choice, self.shards)
+        counter = Counter(f"read {self.choice.source}", "rows", self.there, say, done=self.tally.rows)
         found = chunks(self.index, self.choice, self.shards, self.place, self.sizes.chunk_rows)
         done = workers.map(run_steps, found)
         while not self.finished:
@@ -133,8 +134,9 @@ class _Source:
             for chunk in done:
                 self._add(chunk, part, duplicates)
                 self.place = chunk.end
-                counter.add(chunk.tally.rows, f"{self.kept + part.tally.kept:,} kept")
-                self.finished = self.enough is not None and self.kept + part.tally.kept >= self.enough
+                kept = self.kept + part.tally.kept
+                counter.add(chunk.tally.rows, *self._how_far(kept, self.tally.rows + part.tally.rows))
+                self.finished = self.enough is not None and kept >= self.enough
                 if self.finished or part.full(self.sizes):
                     break
             else:
@@ -147,6 +149,14 @@ class _Source:
         self.files.append(part.writer.path)
         if len(self.files) == 1 and not self.finished and self.note and _none_of_subset(self.tally):
             self.note(f"{self.name}: {_why_nothing(self.choice, self.tally)} Reading goes on.")
+
+    def _how_far(self, kept: int, rows: int) -> tuple[str, int | None]:
+        """How many rows were kept, in words; and after how many rows there will be enough, where reading stops then."""
+        if self.enough is None:
+            return f"{kept:,} kept", None
+        needed = -(-rows * self.enough // kept) if kept else None
+        ends = [n for n in (needed, self.there) if n is not None]
+        return f"{kept:,} of {self.enough:,} kept", min(ends, default=None)
 
     def _add(self, chunk: Done, part: _Part, duplicates: RememberingFilter | None) -> None:
         part.tally.add(chunk.tally)
@@ -205,9 +215,25 @@ def left_out_path(path: Path) -> Path:
 
 
 def open_sources(recipe: DataRecipe, begun: Mapping[HubKey, str | None] | None = None) -> list[list[Shard]]:
-    """The shards of every source, of the hub's states that a build was `begun` with. Raises `UsageError` or `DataError`
-    before any work is done."""
-    return [open_shards(choice, begun) for choice in recipe.sources]
+    """The shards of every source, of the hub's states that a build was `begun` with.
+
+    Before any work is done, it raises `ConfigError` with all that is wrong with the places of local sources, or what
+    opening the first of the others raises.
+    """
+    opened: dict[int, list[Shard]] = {}
+    problems = []
+    for index, choice in enumerate(recipe.sources):
+        if choice.source != BUILTIN and is_hub_id(place_of(choice)[0]):
+            continue  # the hub is asked when all that lies here is right
+        try:
+            opened[index] = open_shards(choice, begun)
+        except DataError:
+            raise
+        except UsageError as error:
+            problems.append(f"sources[{index}]: {error}")
+    if problems:
+        raise ConfigError(problems)
+    return [opened[i] if i in opened else open_shards(choice, begun) for i, choice in enumerate(recipe.sources)]
 
 
 def _none_of_subset(tally: Tally) -> bool:

@@ -11,11 +11,55 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from rlvr.data.build.shares import check_calls_wanted, check_share, check_shares
+from rlvr.data.build.shares import a_share, an_exact_share, calls_wanted_problems, share_problems
+from rlvr.data.filters.language import UNKNOWN
 from rlvr.data.text import TextOptions
-from rlvr.errors import ConfigError
+from rlvr.errors import ConfigError, guess
+from rlvr.rewards.words import languages
+from rlvr.strict import Check, checked, override, raise_mistakes, read_yaml
 from rlvr.strict import build as build_strictly
-from rlvr.strict import override, read_yaml
+
+_NAMES = ("source", "location", "config", "split", "subset", "revision")
+
+
+def _at_least(least: int) -> Check:
+    return lambda value: None if value is None or value >= least else f"got {value}, expected at least {least}"
+
+
+def _tools(value: Sequence[int]) -> str | None:
+    fits = not value or (len(value) == 2 and 0 <= value[0] <= value[1])
+    return None if fits else f"got {list(value)}, expected [least, most]"
+
+
+def _similarity(value: float) -> str | None:
+    return None if 0.3 <= value <= 1 else f"got {value}, expected a similarity between 0.3 and 1"
+
+
+def _languages(value: Sequence[str]) -> str | None:
+    known = (*languages(), UNKNOWN)
+    wrong = [code for code in value if code not in known]
+    return f"{', '.join(wrong)} unknown, expected some of {', '.join(known)}" if wrong else None
+
+
+def _floors(value: float | Mapping[str, float]) -> str | None:
+    shares = value.items() if isinstance(value, Mapping) else [("", value)]
+    return next((f"{name}: {wrong}".removeprefix(": ") for name, share in shares if (wrong := a_share(share))), None)
+
+
+def _kinds(value: Mapping[str, float]) -> str | None:
+    from rlvr.negatives import KINDS
+
+    unknown = sorted(set(value) - set(KINDS))
+    if unknown:
+        guesses = "".join(guess(kind, KINDS) for kind in unknown)
+        return f"{', '.join(unknown)} unknown, expected some of {', '.join(KINDS)}.{guesses}"
+    if value and (min(value.values()) < 0 or not any(value.values())):
+        return "weights are 0 or more, and one of them above 0"
+    return None
+
+
+def _part(value: float) -> str | None:
+    return None if 0 <= value < 1 else f"got {value}, expected a share from 0 to below 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +79,21 @@ class SourceChoice:
     subset: str | None = None
     revision: str | None = None
     turns: Literal["all", "first", "last"] = "all"
-    count: int | None = None
-    share: float | None = None
+    count: int | None = checked(_at_least(1), None)
+    share: float | None = checked(a_share, None)
     take: Literal["first", "random"] = "first"
     expects: Literal["refuse", "clarify", "answer", "any"] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.count is not None and self.count < 1:
-            raise ValueError(f"count: got {self.count}, expected at least 1")
+        more = []
         if self.count is not None and self.share is not None:
-            raise ValueError("count and share: give one of them")
-        check_share("share", self.share)
+            more.append("count and share: give one of them")
         if self.options and self.source != "builtin":
-            raise ValueError("options: go with source builtin, the generator")
+            more.append("options: go with source builtin, the generator")
         if self.source == "builtin" and self.take == "random":
-            raise ValueError("take: random goes with a source that ends; builtin makes examples without end")
+            more.append("take: random goes with a source that ends; builtin makes examples without end")
+        raise_mistakes(self, more)
 
     @property
     def never_calls(self) -> bool:
@@ -67,21 +110,13 @@ class DifficultyChoice:
     """
 
     file: str
-    least: float = 0.1
-    most: float = 0.9
-    floor: float | Mapping[str, float] = 0.1
+    least: float = checked(a_share, 0.1)
+    most: float = checked(a_share, 0.9)
+    floor: float | Mapping[str, float] = checked(_floors, 0.1)
     unprobed: Literal["drop", "keep"] = "drop"
 
     def __post_init__(self) -> None:
-        floors = self.floor if isinstance(self.floor, Mapping) else {"*": self.floor}
-        for name, share in {
-            "least": self.least,
-            "most": self.most,
-            **{f"floor {k}": v for k, v in floors.items()},
-        }.items():
-            check_share(name, share)
-        if self.least > self.most:
-            raise ValueError(f"least {self.least} is above most {self.most}")
+        raise_mistakes(self, [f"least {self.least} is above most {self.most}"] if self.least > self.most else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +128,20 @@ class FilterChoice:
     `tools` is the least and the greatest number of tools offered.
     """
 
-    max_prompt_tokens: int | None = None
+    max_prompt_tokens: int | None = checked(_at_least(1), None)
     tokenizer: str | None = None
     parser: str = "hermes"
     duplicates: Literal["exact", "near", "none"] = "exact"
-    near_threshold: float = 0.8
+    near_threshold: float = checked(_similarity, 0.8)
     decontaminate: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-    tools: tuple[int, ...] = ()
+    languages: tuple[str, ...] = checked(_languages, ())
+    tools: tuple[int, ...] = checked(_tools, ())
     difficulty: DifficultyChoice | None = None
 
     def __post_init__(self) -> None:
-        if self.max_prompt_tokens is not None and not self.tokenizer:
-            raise ValueError("max_prompt_tokens: needs a tokenizer to count with (a hub id or a model folder)")
-        if self.max_prompt_tokens is not None and self.max_prompt_tokens < 1:
-            raise ValueError(f"max_prompt_tokens: got {self.max_prompt_tokens}, expected at least 1")
-        if not 0.3 <= self.near_threshold <= 1:
-            raise ValueError(f"near_threshold: got {self.near_threshold}, expected a similarity between 0.3 and 1")
-        if self.tools and (len(self.tools) != 2 or not 0 <= self.tools[0] <= self.tools[1]):
-            raise ValueError(f"tools: got {list(self.tools)}, expected [least, most]")
+        counts = self.max_prompt_tokens is None or bool(self.tokenizer)
+        needs = "max_prompt_tokens: needs a tokenizer to count with (a hub id or a model folder)"
+        raise_mistakes(self, [] if counts else [needs])
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,43 +172,29 @@ class NegativeChoice:
     examples lend each other their tools, `max_tools` how many one negative offers at most.
     """
 
-    count: int | None = None
-    share: float | None = None
-    kinds: Mapping[str, float] = field(default_factory=dict)
+    count: int | None = checked(_at_least(0), None)
+    share: float | None = checked(a_share, None)
+    kinds: Mapping[str, float] = checked(_kinds, factory=dict)
     twins: bool = False
     servers: str | None = None
     embeddings: str | None = None
     judge: JudgeChoice | None = None
-    pool: int = 1_000
-    max_tools: int = 16
+    pool: int = checked(_at_least(1), 1_000)
+    max_tools: int = checked(_at_least(1), 16)
 
     def __post_init__(self) -> None:
-        from rlvr.negatives import KINDS
-
-        if self.count is not None and self.count < 0:
-            raise ValueError(f"count: got {self.count}, expected 0 or more")
-        if self.count is not None and self.share is not None:
-            raise ValueError("count and share: give one of them")
-        check_share("share", self.share)
-        unknown = sorted(set(self.kinds) - set(KINDS))
-        if unknown:
-            raise ValueError(f"kinds: {', '.join(unknown)} unknown, expected some of {', '.join(KINDS)}")
-        for name in ("pool", "max_tools"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: got {getattr(self, name)}, expected at least 1")
-        if self.kinds and (min(self.kinds.values()) < 0 or not any(self.kinds.values())):
-            raise ValueError("kinds: weights are 0 or more, and one of them above 0")
+        twice = self.count is not None and self.share is not None
+        raise_mistakes(self, ["count and share: give one of them"] if twice else [])
 
 
 @dataclass(frozen=True, slots=True)
 class HeldoutChoice:
     """`share` of the rows, in groups that share no tool name and no question with training."""
 
-    share: float = 0.02
+    share: float = checked(_part, 0.02)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.share < 1:
-            raise ValueError(f"share: got {self.share}, expected a share from 0 to below 1")
+        raise_mistakes(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,24 +203,20 @@ class DataRecipe:
 
     kind: Literal["data"]
     name: str
-    sources: tuple[SourceChoice, ...]
+    sources: tuple[SourceChoice, ...] = checked(lambda value: None if value else "got none, expected at least one")
     seed: int = 0
-    total: int | None = None
+    total: int | None = checked(_at_least(1), None)
     text: TextOptions = field(default_factory=TextOptions)
     filters: FilterChoice = field(default_factory=FilterChoice)
     negatives: NegativeChoice | None = None
-    calls_wanted: float | None = None
+    calls_wanted: float | None = checked(an_exact_share, None)
     heldout: HeldoutChoice | None = None
-    rows_per_file: int = 10_000
+    rows_per_file: int = checked(_at_least(1), 10_000)
     note: str = ""
 
     def __post_init__(self) -> None:
-        if not self.sources:
-            raise ValueError("sources: got none, expected at least one")
-        if self.rows_per_file < 1:
-            raise ValueError(f"rows_per_file: got {self.rows_per_file}, expected at least 1")
-        check_shares(self)
-        check_calls_wanted(self)
+        raise_mistakes(self)
+        raise_mistakes(self, [*share_problems(self), *calls_wanted_problems(self)])
 
     def wanted(self, index: int) -> int | None:
         """How many examples of source `index` are asked for; `None` for all of them."""
@@ -231,7 +243,7 @@ def load_data_recipe(path: str | Path, overrides: Sequence[str] = ()) -> tuple[D
              f"`rlvr data build --recipe {path}` writes its mixture."]
         )  # fmt: skip
     recipe = build_strictly(DataRecipe, mapping, where=str(path), problems=problems)
-    sources = enumerate(recipe.sources) if recipe else _sound_sources(mapping)
+    sources = enumerate(recipe.sources) if recipe else _sources_of(mapping)
     problems += [f"{path}: {p}" for p in source_problems(sources)]
     if problems:
         raise ConfigError(problems)
@@ -239,10 +251,15 @@ def load_data_recipe(path: str | Path, overrides: Sequence[str] = ()) -> tuple[D
     return recipe, mapping
 
 
-def _sound_sources(mapping: Mapping[str, Any]) -> Iterator[tuple[int, SourceChoice]]:
-    """The sources of a recipe that is wrong elsewhere, so that its problems can be told at once."""
+def _sources_of(mapping: Mapping[str, Any]) -> Iterator[tuple[int, SourceChoice]]:
+    """The sources of a recipe that is wrong somewhere, so that what is wrong with their names can be told at once: of
+    one that is wrong itself, what says which rows are read."""
     found = mapping.get("sources")
     for place, raw in enumerate(found if isinstance(found, list) else ()):
         choice = build_strictly(SourceChoice, raw, where="", problems=[])
+        if choice is None and isinstance(raw, Mapping) and isinstance(raw.get("source"), str):
+            texts: dict[str, Any] = {k: str(raw[k]) for k in _NAMES if raw.get(k) is not None}
+            options = raw.get("options") if raw["source"] == "builtin" else None
+            choice = SourceChoice(**texts, options=options if isinstance(options, Mapping) else {})
         if choice is not None:
             yield place, choice

@@ -12,11 +12,12 @@ from typing import Any
 from rlvr.data.build.plan import named
 from rlvr.data.build.record import COLUMNS, hash64
 from rlvr.data.build.store import Array, Readers, scratch_name
+from rlvr.data.license import license_of
 
 ROW_GROUP = 1_000
 SAMPLES = 20
 _LEVEL = 3
-CountKey = tuple[str, str, str, str, str]  # source, category, language, kind, licence
+CountKey = tuple[str, str, str, str, str]  # source, category, language, kind, license
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class ShardStats:
     def add(self, texts: list[str], length: int) -> None:
         meta = json.loads(texts[8])
         kind = kind_of(texts, meta)
-        key = (texts[1], texts[2], texts[3] or "unknown", kind, str(meta.get("license") or "not stated"))
+        key = (texts[1], texts[2], texts[3] or "unknown", kind, license_of(meta) or "not stated")
         self.counts[key] += 1
         self.lengths[key] += length
         self.tools[len(json.loads(texts[5]))] += 1

@@ -8,7 +8,7 @@ before negatives are made of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -70,50 +70,58 @@ def unreachable(share: float, splits: Sequence[tuple[Bounds, str]]) -> str | Non
     )
 
 
-def check_share(name: str, value: float | None) -> None:
-    """Raises `ValueError`, as all checks here do."""
-    if value is not None and not 0 <= value <= 1:
-        raise ValueError(f"{name}: got {value}, expected a share between 0 and 1")
+def a_share(value: float | None) -> str | None:
+    """What is wrong with a share; `None` where nothing is.
+
+    >>> a_share(0.5), a_share(1.5)
+    (None, 'got 1.5, expected a share between 0 and 1')
+    """
+    return None if value is None or 0 <= value <= 1 else f"got {value}, expected a share between 0 and 1"
 
 
-def check_shares(recipe: DataRecipe) -> None:
+def an_exact_share(value: float | None) -> str | None:
+    """The same of `calls_wanted`, which holds exactly."""
+    wrong = a_share(value)
+    if value is None or wrong:
+        return wrong
+    exponent = Decimal(str(value)).normalize().as_tuple().exponent
+    if isinstance(exponent, int) and -exponent > MOST_DECIMALS:
+        return f"got {value}, expected at most {MOST_DECIMALS} decimals: it holds exactly"
+    return None
+
+
+def share_problems(recipe: DataRecipe) -> Iterator[str]:
     """Shares are of `total`, all sources have one or none has, and with the negatives' they make 1."""
     shares = [s.share for s in recipe.sources]
     own = recipe.negatives.share if recipe.negatives else None
     if own is None and all(s is None for s in shares):
         if recipe.total is not None:
-            raise ValueError("total: goes with shares; sources with counts need none")
-        unending = [s.source for s in recipe.sources if s.source == "builtin" and s.count is None]
-        if unending:
-            raise ValueError("source builtin makes examples without end: give a count")
+            yield "total: goes with shares; sources with counts need none"
+        if any(s.source == "builtin" and s.count is None for s in recipe.sources):
+            yield "source builtin makes examples without end: give a count"
         return
     if recipe.total is None:
-        raise ValueError("total: missing; shares are parts of it")
-    if recipe.total < 1:
-        raise ValueError(f"total: got {recipe.total}, expected at least 1")
+        yield "total: missing; shares are parts of it"
     if any(s is None for s in shares):
-        raise ValueError("sources: some have a share and some have none; give all of them one, or counts")
+        yield "sources: some have a share and some have none; give all of them one, or counts"
+        return
     parts = [Fraction(str(s)) for s in shares if s is not None] + ([Fraction(str(own))] if own is not None else [])
     if abs(float(sum(parts)) - 1) > _TOLERANCE:
         words = " + ".join(f"{float(p):g}" for p in parts)
-        raise ValueError(f"shares: {words} = {float(sum(parts)):g}, expected 1 (the negatives' share counts too)")
+        yield f"shares: {words} = {float(sum(parts)):g}, expected 1 (the negatives' share counts too)"
 
 
-def check_calls_wanted(recipe: DataRecipe) -> None:
-    """The share of calls is a share, with few decimals, and not out of reach of what the recipe takes."""
+def calls_wanted_problems(recipe: DataRecipe) -> Iterator[str]:
+    """The share of calls is not out of reach of what the recipe takes, and says how many negatives there are."""
     share = recipe.calls_wanted
-    check_share("calls_wanted", share)
     if share is None:
         if recipe.negatives and recipe.negatives.count is None and recipe.negatives.share is None:
-            raise ValueError("negatives: give a count or a share; without one calls_wanted says how many are needed")
+            yield "negatives: give a count or a share; without one calls_wanted says how many are needed"
         return
-    exponent = Decimal(str(share)).normalize().as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > MOST_DECIMALS:
-        raise ValueError(f"calls_wanted: got {share}, expected at most {MOST_DECIMALS} decimals: it holds exactly")
     if share == 0 and recipe.negatives and recipe.negatives.twins:
-        raise ValueError("calls_wanted: 0 leaves no positive that a twin could stand beside")
-    if why := unreachable(share, [(bounds, _have(split, bounds)) for split, bounds in _asked_for(recipe)]):
-        raise ValueError(why)
+        yield "calls_wanted: 0 leaves no positive that a twin could stand beside"
+    elif why := unreachable(share, [(bounds, _have(split, bounds)) for split, bounds in _asked_for(recipe)]):
+        yield why
 
 
 def _have(split: str, bounds: Bounds) -> str:

@@ -19,7 +19,7 @@ from rlvr.data.build.split import Split
 from rlvr.data.build.steps import Tally
 from rlvr.negatives import KINDS
 
-TABLE = ("split", "source", "category", "lang", "kind", "licence", "rows", "length")
+TABLE = ("split", "source", "category", "lang", "kind", "license", "rows", "length")
 _Stats = Mapping[str, Any]
 
 

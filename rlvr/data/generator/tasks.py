@@ -23,7 +23,7 @@ TASKS_FOLDER = FOLDER / "two_steps"
 LEAST_DIGITS = 4
 """A form with fewer places to draw could be guessed."""
 
-_KEYS = ("name", "split", "ability", "first", "second", "link", "result", "values", "templates")
+_KEYS = ("name", "split", "ability", "looks_up", "first", "second", "link", "result", "values", "templates")
 _OPTIONAL = ("wrapped",)
 _INSIDE = {
     "first": ("name", "description", "parameters", "required"),
@@ -38,12 +38,14 @@ class TwoStepTask:
     """Two tools, and how a user asks for both at once.
 
     `asks` holds what the user says: the parameters of both tools but `argument`, which `first` tells and `second`
-    needs. Its values are drawn by `form`, where each `#` is a digit. `result` are the other fields of what `first`
-    gives, as value specifications; with `wrapped` it gives a list of one under that key. `near` are domains of the
-    catalogue whose tools may do the same.
+    needs; its ability is what `second` does, and `looks_up` says by language what `first` does. The values of
+    `argument` are drawn by `form`, where each `#` is a digit. `result` are the other fields of what `first` gives, as
+    value specifications; with `wrapped` it gives a list of one under that key. `near` are domains of the catalogue
+    whose tools may do the same.
     """
 
     asks: CatalogueTool
+    looks_up: Mapping[str, str]
     first: Tool
     second: Tool
     argument: str
@@ -141,7 +143,9 @@ def _task(entry: Mapping[str, Any], content: Mapping[str, Any]) -> TwoStepTask:
     )
     near = frozenset(map(str, content.get("near", ())))
     form = str(entry["link"]["form"])
-    return TwoStepTask(asks, first, second, argument, form, entry["result"], entry.get("wrapped"), near)
+    return TwoStepTask(
+        asks, entry["looks_up"], first, second, argument, form, entry["result"], entry.get("wrapped"), near
+    )
 
 
 def _tool(step: Mapping[str, Any]) -> Tool:
@@ -152,6 +156,7 @@ def _tool(step: Mapping[str, Any]) -> Tool:
 def check_task(task: TwoStepTask) -> list[str]:
     """What is wrong with a task: its templates, or that the second step could be made without the first."""
     problems = check_tool(task.asks)
+    problems += [f"looks_up: {lang}: missing" for lang in LANGUAGES if not task.looks_up.get(lang)]
     first, second = _properties(task.first), _properties(task.second)
     if task.argument not in task.second.parameters["required"]:
         problems.append(f"link: {task.argument} is not required by {task.second.name}")

@@ -14,7 +14,7 @@ from typing import Any
 from rlvr.data.generator.catalogue import load_catalogue
 from rlvr.data.generator.tasks import DrawnTask, TwoStepTask, draw_task, load_tasks
 from rlvr.negatives import why_answerable
-from rlvr.negatives.dependencies import STEPS
+from rlvr.negatives.dependencies import STEP_ABILITIES, STEPS
 from rlvr.types import Example, GoldCall, Tool
 
 MOST_BESIDE = 2
@@ -86,7 +86,8 @@ def _meta(task: TwoStepTask, lang: str) -> dict[str, Any]:
         "lang": lang,
         "domain": task.asks.domain,
         "ability": task.asks.ability[lang],
-        "licence": "Apache-2.0",
+        "license": "Apache-2.0",
         "split": task.asks.split,
         STEPS: [task.first.name, task.second.name],
+        STEP_ABILITIES: [task.looks_up[lang], task.asks.ability[lang]],
     }

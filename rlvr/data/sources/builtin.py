@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from sys import maxsize
 
+from rlvr.data.license import one_key
 from rlvr.data.rows import Row
 from rlvr.data.sources.base import ExampleSource
 from rlvr.data.sources.own_form import examples
@@ -24,7 +25,8 @@ def generated(seed: str | None, split: str, start: int, stop: int | None) -> Ite
         raise UsageError(f"builtin: got location {seed!r}, expected a seed, as in '7' or 'seed=7'")
     if split not in SPLITS:
         raise UsageError(f"builtin: got split {split!r}, expected one of {', '.join(SPLITS)}")
-    yield from islice(generate(split, maxsize if stop is None else stop, int(text)), start, None)
+    found = islice(generate(split, maxsize if stop is None else stop, int(text)), start, None)
+    yield from (one_key(example, split) for example in found)
 
 
 def _examples(row: Row) -> list[Example]:

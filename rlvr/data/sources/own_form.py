@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from rlvr.data.coercion import coerce
+from rlvr.data.license import with_license
 from rlvr.data.rows import Row
 from rlvr.data.sources.base import ExampleSource, NotUnderstood, Reject
 from rlvr.data.sources.dialogue import why_invalid
@@ -47,7 +48,7 @@ def checked(example: Example, row: Row) -> Example | Reject:
     problem = why_invalid(gold, example.tools)
     if problem is not None:
         return Reject(example.source, example.id, row.where, "invalid", *problem)
-    meta = {"provenance": {"location": row.location, "row": row.key}, **example.meta}
+    meta = {"provenance": {"location": row.location, "row": row.key}, **with_license(example.meta)}
     if changes:
         meta["coercions"] = [*(example.meta.get("coercions") or ()), *changes]
     return replace(example, ground_truth=tuple(gold), meta=meta)

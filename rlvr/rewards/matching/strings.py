@@ -138,16 +138,6 @@ def _dotted(word: str) -> bool:
     return any(len(a) > 1 and len(b) > 1 for a, b in pairwise(parts))
 
 
-def similarity(a: str, b: str) -> float:
-    """1 − edit distance / the longer length, over the typed normal forms; 0 where either is empty or too long, and 0
-    where that is not above the threshold.
-
-    >>> similarity("San Fransisco", "San Francisco") > 0.9
-    True
-    """
-    return _similarity(typed_form(a), typed_form(b))
-
-
 def near_lengths(form: str) -> range:
     """The lengths of the normal forms that may be near enough to this one for any credit."""
     if not form or len(form) > MAX_COMPARED:
@@ -158,6 +148,7 @@ def near_lengths(form: str) -> range:
 
 
 def _similarity(a: str, b: str) -> float:
+    """1 − edit distance / the longer length; 0 where not above the threshold, or either is empty or too long."""
     return _known_similarity(a, b) if len(b) in near_lengths(a) else 0.0
 
 
@@ -172,18 +163,15 @@ def _known_similarity(a: str, b: str) -> float:
     return value if value > SIMILARITY_THRESHOLD else 0.0
 
 
-def partial_credit(wanted: str, given: str) -> float:
+def credit_of_forms(wanted: str, given: str, form: str, other: str) -> float:
     """Credit of an unequal string, below 1: its similarity where above the threshold, capped; 0 where near is wrong.
 
-    Near is wrong where either string holds digits or is compared as it is written.
+    Near is wrong where either string is compared as it is written, or holds digits; neither may. `form` and `other` are
+    their typed normal forms.
+
+    >>> credit_of_forms("Paris", "Parys", "paris", "parys")
+    0.8
     """
-    if holds_digits(wanted) or holds_digits(given):
-        return 0.0
-    return credit_of_forms(wanted, given, typed_form(wanted), typed_form(given))
-
-
-def credit_of_forms(wanted: str, given: str, form: str, other: str) -> float:
-    """The same for strings without digits, of which the typed normal forms are known."""
     value = _similarity(form, other)
     if not value or looks_pinned(wanted) or looks_pinned(given):
         return 0.0

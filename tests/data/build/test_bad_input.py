@@ -12,7 +12,7 @@ import pytest
 
 from rlvr.data.build import How
 from rlvr.data.build.folder import MANIFEST
-from rlvr.errors import DataError, ModelError, RunError, UsageError
+from rlvr.errors import ConfigError, DataError, ModelError, RunError, UsageError
 from tests.data.build.conftest import TINY, Build, digests, row, write_rows
 from tests.data.build.test_resume import Killed, commits
 
@@ -53,6 +53,26 @@ def test_a_changed_schema(made: Build, inputs: Path) -> None:
     with pytest.raises(DataError, match=r"1\.parquet: its columns are not those of .*0\.parquet: ground_truth differ"):
         made(**one("shards", "parquet"))
     assert not (inputs / "out" / MANIFEST).exists()
+
+
+def test_places_of_local_sources_are_told_together(made: Build, inputs: Path) -> None:
+    """And before the hub is asked for anything."""
+    (inputs / "configs" / "SFT").mkdir(parents=True)
+    (inputs / "configs" / "SFT" / "a.jsonl").write_text((inputs / "a.jsonl").read_text())
+    sources = [
+        {"source": "jsonl", "location": "a.jsnol"},
+        {"source": "toucan", "location": "nobody/nothing"},
+        {"source": "jsonl", "location": "b.jsonl"},
+        {"source": "jsonl", "location": "configs", "config": "STF"},
+        {"source": "jsonl", "location": "configs", "split": "test", "config": "SFT"},
+    ]
+    with pytest.raises(ConfigError) as caught:
+        made(**{**PLAIN, "sources": sources})
+    first, second = caught.value.problems
+    assert first.startswith("sources[0]: a.jsnol: no such file")
+    assert first.endswith("Did you mean a.jsonl?")
+    assert second.startswith("sources[3]: configs: holds no config 'STF' (its subfolders are SFT). Did you mean SFT?")
+    assert unfinished(inputs / "out")
 
 
 def test_an_empty_source(made: Build, inputs: Path) -> None:

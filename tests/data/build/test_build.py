@@ -363,6 +363,17 @@ def test_progress_tells_rate_and_end(made: Build) -> None:
     assert done[:15] == list(range(4, 64, 4))
 
 
+def test_progress_ends_where_there_is_enough(made: Build) -> None:
+    """20 of 60 rows are asked for, and all are kept: reading ends after 20, though the file goes on."""
+    seen: list[Any] = []
+    sources = [{"source": "jsonl", "location": "a.jsonl", "count": 20}]
+    made(how=How(sizes=TINY, say=seen.append), sources=sources, negatives=None, calls_wanted=None, heldout=None)
+    read = [p for p in seen if p.step == "read jsonl"]
+    assert [(p.done, p.note, p.ends) for p in read][-1] == (20, "20 of 20 kept", 20)
+    assert {p.ends for p in read} == {20}
+    assert read[0].seconds_left == pytest.approx(4 * read[0].seconds)
+
+
 def test_rows_of_two_sources_with_one_id_stay_apart(made: Build, inputs: Path) -> None:
     """`b.jsonl` gets the ids of `a.jsonl`: no row is lost beside another's twin, and every tie is to its own query."""
     given = {"calls_wanted": None, "heldout": None, "negatives": {"count": 20, "twins": True}}

@@ -52,7 +52,7 @@ def test_every_mistake_at_once(tmp_path: Path) -> None:
             "sources[0].subset: got 'irelevant', expected one of single-turn-original, single-turn-diversify, "
             "irrelevant, multi-turn. Did you mean irrelevant?",
         ),
-        ({"sources": [{**A, "count": 0}]}, "sources[0]: count: got 0, expected at least 1"),
+        ({"sources": [{**A, "count": 0}]}, "sources[0].count: got 0, expected at least 1"),
         ({"sources": [{**A, "count": 1, "share": 0.5}]}, "sources[0]: count and share: give one of them"),
         ({"sources": [{**A, "options": {"seed": 1}}]}, "sources[0]: options: go with source builtin"),
         ({"sources": [{"source": "builtin"}]}, "source builtin makes examples without end: give a count"),
@@ -83,6 +83,13 @@ def test_every_mistake_at_once(tmp_path: Path) -> None:
         ({"negatives": {"count": 1, "kinds": {"server_shuffle": 0}}}, "one of them above 0"),
         ({"negatives": {"count": 1, "judge": {"endpoint": "here", "model": "m", "cache": "c"}}}, "begins with http"),
         ({"filters": {"max_prompt_tokens": 100}}, "max_prompt_tokens: needs a tokenizer to count with"),
+        (
+            {"negatives": {"count": 1, "kinds": {"server_shufle": 1, "nonsense": 1}}},
+            "negatives.kinds: nonsense, server_shufle unknown, expected some of domain_mismatch, action_mismatch, "
+            "server_shuffle, partial_fulfilment, missing_permission, format_mismatch. Did you mean server_shuffle?",
+        ),
+        ({"filters": {"languages": ["en", "zz"]}}, "filters.languages: zz unknown, expected some of en, vi, zh, unkn"),
+        ({"filters": {"difficulty": {"file": "p", "floor": {"*": 2}}}}, "difficulty.floor: *: got 2, expected a share"),
         ({"filters": {"tools": [4, 1]}}, "tools: got [4, 1], expected [least, most]"),
         ({"filters": {"near_threshold": 0.1}}, "near_threshold: got 0.1"),
         ({"filters": {"difficulty": {"file": "p", "least": 0.9, "most": 0.1}}}, "least 0.9 is above most 0.1"),
@@ -92,6 +99,54 @@ def test_every_mistake_at_once(tmp_path: Path) -> None:
 def test_what_is_wrong_and_what_is_expected(tmp_path: Path, recipe: dict[str, Any], message: str) -> None:
     found = problems(tmp_path, **recipe)
     assert any(message in p for p in found), found
+
+
+def test_mistakes_of_every_sort_come_together(tmp_path: Path) -> None:
+    """Unknown keys, sources and kinds, and shares out of range: one line each, also inside one source."""
+    found = problems(
+        tmp_path,
+        sources=[
+            {"source": "xlma", "cuont": 4, "turns": "frist", "share": 1.5},
+            {"source": "toucan", "subset": "irelevant", "count": 0},
+            {"source": "builtin", "count": 3, "options": {"sede": 1}},
+        ],
+        negatives={"count": -1, "share": 2, "kinds": {"server_shufle": 1}, "pool": 0},
+        filters={"near_threshold": 0.1, "tools": [4, 1], "languages": ["xx"], "difficulty": {"file": "p", "least": -1}},
+        heldout={"share": 1},
+        total=0,
+        calls_wanted=1.5,
+        rows_per_file=0,
+    )
+    assert [line.split(": ")[0] for line in found] == [
+        "sources[0].cuont", "sources[0].turns", "sources[0].share", "sources[1].count",
+        "total",
+        "filters.near_threshold", "filters.languages", "filters.tools", "filters.difficulty.least",
+        "negatives.count", "negatives.share", "negatives.kinds", "negatives.pool",
+        "calls_wanted", "heldout.share", "rows_per_file",
+        "sources[0].source", "sources[1].subset", "sources[2].options",
+    ]  # fmt: skip
+
+
+def test_what_spans_several_keys_is_told_together(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        sources=[{**A, "share": 0.5}, {**A, "share": 0.6, "cuont": 1}],
+        total=9,
+        negatives={"twins": True, "share": 0.1},
+        calls_wanted=0,
+        hedlout={},
+    )
+    assert found == [
+        "hedlout: unknown key. Did you mean heldout?",
+        "sources[1].cuont: unknown key. Did you mean count?",
+        "shares: 0.5 + 0.6 + 0.1 = 1.2, expected 1 (the negatives' share counts too)",
+        "calls_wanted: 0 leaves no positive that a twin could stand beside",
+    ]
+    both = {"count": 1, "options": {"seed": 1}, "share": 0.5}
+    assert problems(tmp_path, sources=[{**A, **both}]) == [
+        "sources[0]: count and share: give one of them",
+        "sources[0]: options: go with source builtin, the generator",
+    ]
 
 
 def test_a_local_copy_may_hold_other_subsets(tmp_path: Path) -> None:

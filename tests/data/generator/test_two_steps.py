@@ -96,8 +96,11 @@ def test_every_task_is_whole(task: TwoStepTask) -> None:
         texts = [t.text for t in task.asks.templates[lang]]
         assert len(set(texts)) == len(texts) >= least
         assert task.asks.ability[lang]
+        assert task.looks_up[lang]
+        assert task.looks_up[lang] != task.asks.ability[lang]
     simplified = set("们这说话时间会车东书应关门问实处帮请谢")
-    assert not simplified & set("".join(t.text for t in task.asks.templates["zh"]))
+    said = [*(t.text for t in task.asks.templates["zh"]), task.looks_up["zh"], task.asks.ability["zh"]]
+    assert not simplified & set("".join(said))
 
 
 def test_there_are_enough_and_the_splits_share_none() -> None:
@@ -160,6 +163,7 @@ ENTRY: dict[str, Any] = {
     "name": "t",
     "split": "train",
     "ability": dict.fromkeys(LANGUAGES, "t"),
+    "looks_up": dict.fromkeys(LANGUAGES, "f"),
     "first": {"name": "find", "description": "Returns no.", "parameters": {"a": {"type": "string"}}, "required": ["a"]},
     "second": {"name": "act", "description": "Acts.", "parameters": {"no": NUMBER}, "required": ["no"]},
     "link": {"argument": "no", "form": "N-####"},
@@ -186,6 +190,8 @@ ENTRY: dict[str, Any] = {
         ),
         ({"wraped": "rows"}, "wraped: unknown, expected one of name"),
         ({"values": None}, "values: missing"),
+        ({"looks_up": None}, "looks_up: missing"),
+        ({"looks_up": {"en": "f", "zh": "f"}}, "looks_up: vi: missing"),
         (
             {"second": {**ENTRY["second"], "parameters": {"no": {**NUMBER, "type": "integer"}}}},
             "form 'N-####' is no integer",

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from rlvr.data.generator import generate
+from rlvr.data.license import with_license
 from rlvr.data.sources import SOURCES, Reject, count_hint, get_source, read, read_rows, shards
 from rlvr.data.sources.bfcl_files import CATEGORIES
 from rlvr.data.sources.mcp import read_servers
@@ -161,7 +162,9 @@ def test_parquet_in_our_own_form(tmp_path: Path, forms: SimpleNamespace) -> None
     pq.write_table(pa.Table.from_pylist([row]), tmp_path / "a.parquet")
     (found,) = read("parquet", tmp_path / "a.parquet", rejects=no_rejects)
     assert found.to_json() == {**example.to_json(), "meta": found.to_json()["meta"]}
-    assert found.meta == {**example.meta, "provenance": found.meta["provenance"]}
+    assert found.meta == {**with_license(example.meta), "provenance": found.meta["provenance"]}
+    assert "licence" in example.meta  # of a file that was written before there was one key
+    assert "licence" not in found.meta
 
 
 def test_the_generator_is_a_source() -> None:
@@ -171,6 +174,8 @@ def test_the_generator_is_a_source() -> None:
     for location, split in (("x", "train"), ("1", "test")):
         with pytest.raises(UsageError, match="builtin: got"):
             next(iter(read("builtin", location, split=split, rejects=no_rejects)))
+    (one,) = read("builtin", "7", stop=1, rejects=no_rejects)
+    assert (one.meta["license"], "licence" in one.meta) == ("Apache-2.0", False)
 
 
 def test_bfcl_is_a_source_for_evaluation_only() -> None:

@@ -18,9 +18,9 @@ from rlvr.rewards.matching.strings import (
     SIMILARITY_THRESHOLD,
     _edit_distance,
     looks_pinned,
-    partial_credit,
-    similarity,
+    typed_form,
 )
+from rlvr.rewards.matching.texts import Text, Texts
 from rlvr.types import GoldCall, Tool, ToolCall
 
 TOOLS = {
@@ -85,10 +85,20 @@ def test_credit(calls: list[Any], gold: list[Any], expected: float) -> None:
         ("臺北市政府", "臺北市政廳", 0.8, 0.8),
         ("*", "", 0, 0),
         ("x" * 200, "x" * 199, 0, 0),
+        ("Paris", "paris", 1, 1),
+        ("Paris", 5, 0, 0),
     ],
 )
-def test_partial_credit_of_strings(wanted: str, given_: str, low: float, high: float) -> None:
-    assert low <= partial_credit(wanted, given_) <= high
+def test_the_credit_of_a_string(wanted: str, given_: Any, low: float, high: float) -> None:
+    """What the matcher asks of a wanted string, alone and as one of two that are acceptable."""
+    text = Text(wanted, {})
+    assert low <= text.credit(given_) <= high
+    assert text.credit(given_) == text.verdict(given_).credit == Texts([text, Text("a_b", {})]).credit(given_)
+
+
+def test_a_pinned_string_earns_nothing_nearby() -> None:
+    for schema in ({"enum": ["Paris", "Parma"]}, {"const": "Paris"}, {"format": "x"}, {"pattern": "^P"}):
+        assert [Text("Paris", schema).credit(given_) for given_ in ("Paris", "Parys", "paris")] == [1, 0, 0]
 
 
 def slow_distance(a: str, b: str) -> int:
@@ -123,11 +133,14 @@ def test_many_long_near_strings_are_compared_quickly() -> None:
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-def test_similarity_is_symmetric_and_bounded(a: str, b: str) -> None:
-    assert similarity(a, b) == similarity(b, a)
-    assert 0 <= similarity(a, b) <= 1
-    value = partial_credit(a, b)
-    assert value == 0 or SIMILARITY_THRESHOLD < value <= MAX_PARTIAL
+def test_credit_is_bounded_and_the_same_both_ways(a: str, b: str) -> None:
+    """Of strings in ordinary words; what looks like an identifier is wanted as it is written, and may be given."""
+    here, there = Text(a, {}).credit(b), Text(b, {}).credit(a)
+    for value in (here, there):
+        assert value in (0, 1) or SIMILARITY_THRESHOLD < value <= MAX_PARTIAL
+    if not (looks_pinned(a) or looks_pinned(b)):
+        assert here == there
+        assert (here == 1) == (a == b or typed_form(a) == typed_form(b) != "")
 
 
 @pytest.mark.parametrize(
