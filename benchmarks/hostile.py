@@ -11,6 +11,8 @@ from typing import Any
 
 from rlvr.errors import UsageError
 from rlvr.parsers import get_parser
+from rlvr.parsers.strict_json import loads_strict
+from rlvr.types import ToolCall
 
 TOOLS: list[dict[str, Any]] = [
     {
@@ -84,6 +86,9 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "a list of empty objects": lambda n: call(text="x", tags=[{}] * (n // 4 - 40)),
     "small objects": lambda n: call(text="x", tags=[{"": 1}] * (n // 9 - 20)),
     "lists in lists": lambda n: call(text="x", tags=[_nested(50)] * (n // 102 - 2)),
+    "lists in lists in twenty calls": lambda n: _fill(call(text="x", tags=[_nested(50)] * (n // 2_100 - 2)), n),
+    "lists in a string": lambda n: call(text=_fill('[{"a": []}, ', n // 6 * 5)),
+    "numbers in a block": lambda n: "<tool_call>[" + _fill("1,", n) + "1]</tool_call>",
     "quotes in a list": lambda n: call(text="x", tags=["'", '"'] * (n // 11 - 20)),
     "short calls": lambda n: _fill('<tool_call>{"name": "f", "arguments": {}}</tool_call>', n),
     "a huge number": lambda n: _written('{"n": ' + _fill("9", n) + "}"),
@@ -95,15 +100,32 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "numbers in parentheses": lambda n: _pythonic("(1),", n),
     "short floats": lambda n: _pythonic(".5,", n),
     "commas before brackets": lambda n: _pythonic("[1,],", n),
+    "numbers in hexadecimals": lambda n: _pythonic("0x1,", n),
+    "keywords": lambda n: "[note(" + ",".join(f"k{i}=1" for i in range(n // 9)) + ")]",
     "strings apart": lambda n: _pythonic("''\"\",", n),
     "a list that stops": lambda n: "[note(tags=[" + _fill("1,", n),
     "arguments without names": lambda n: "[note(" + _fill("1,", n) + ")]",
     "calls among words": lambda n: "See " + _fill("[f(1)] ", n),
+    "brackets before words": lambda n: "See " + _fill("[a", n),
     "calls that stop": lambda n: "See " + _fill("[f(x=1 ", n),
     "empty objects": lambda n: _fill("{};", n),
     "Chinese": lambda n: _fill("很抱歉，我無法訂披薩。", n),
 }
 """Name → a text of about `n` characters, never 200 more."""
+
+
+def _calls_of(text: str) -> list[ToolCall]:
+    """The calls of a text's blocks, also of one that holds more than is read of a completion."""
+    calls: list[ToolCall] = []
+    for block in text.split("<tool_call>")[1:]:
+        body, closed, _ = block.partition("</tool_call>")
+        try:
+            value = loads_strict(body) if closed else None
+        except ValueError:
+            return []
+        if isinstance(value, dict):
+            calls.append(ToolCall(value["name"], value["arguments"]))
+    return calls
 
 
 def written_in(parser: str, name: str, n: int) -> str:
@@ -113,7 +135,7 @@ def written_in(parser: str, name: str, n: int) -> str:
     hostile too.
     """
     text = HOSTILE[name](n)
-    calls = get_parser("hermes").parse(text).calls if parser != "hermes" else ()
+    calls = _calls_of(text) if parser != "hermes" else []
     try:
         written = get_parser(parser).render(calls) if calls else text
     except UsageError:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any
 
+from vllm_lenient import why_gemma_is_skipped, why_xml_is_skipped
+
 from rlvr.types import ParsedCompletion, Tool
 
 REASONS: dict[str, str] = {
@@ -42,14 +44,23 @@ REASONS: dict[str, str] = {
     "the request fails": "vLLM's parser for older mistral raises on an entry without a name and on a list that other"
     " text stands before: nothing runs either way, and ours says why",
     "a list dug out": "vLLM's parser for older mistral searches for a list behind other text; the format has none",
-    "text between the tags": "vLLM's qwen3_coder parser skips what it cannot read, lost arguments included",
+    "a call lost": "vLLM's qwen3_coder and functiongemma parsers skip a call whose tag or head is misspelt, and run the"
+    " rest, also with the next call's arguments in the one before",
+    "an argument lost": "the same of an argument whose tag is misspelt or whose value cannot be read",
+    "a tag without its end": "vLLM's qwen3_coder parser takes what stands before the next > as the name, or drops it",
+    "a misspelt end tag": "vLLM's qwen3_coder parser takes </functon> for text, and the call for ended",
+    "text between the tags": "words where only tags may stand: vLLM's qwen3_coder parser skips them, so that a model"
+    " may write there what nobody counts",
     "broken objects as text": "a list or object that is no JSON: vLLM's qwen3_coder parser hands it on as a string",
     "Python's None": "chat templates write values by Python's str(), so models write None; vLLM hands on the text,"
     " which the schema refuses where it has null and no string",
     "only escaped strings": "vLLM's functiongemma parser finds nothing but strings at any depth: numbers, booleans,"
     " null, lists and objects are dropped, \"5\" becomes 5, names must be of letters and digits",
     "space before the end": "vLLM's functiongemma pattern wants the end mark right behind the brace",
-    "skipped": "vLLM's functiongemma parser skips what it cannot read, lost arguments included",
+    "escape tokens not in pairs": "one is misspelt or missing, so that vLLM's functiongemma parser drops the string, or"
+    " takes the markup up to the next one into it",
+    "marks beside the arguments": "a bracket, backslash or byte-order mark too many: vLLM's functiongemma parser"
+    " finds the strings in spite of it",
     "before the opening tag": "vLLM's deepseek_r1 parser drops what stands before <think>; ours counts it as reasoning,"
     " so that it is not free",
     "fences": "a fence of four marks, or one in another (CommonMark 4.5): vLLM's xlam pattern pairs the wrong ones",
@@ -164,8 +175,10 @@ def _why_theirs_runs(case: Case, theirs: list[dict[str, Any]]) -> str | None:
         return "a list dug out"
     if case.format == "qwen3_coder":
         texts = [v for c in theirs for k, v in c["arguments"].items() if k in ("filter", "tags")]
-        return "broken objects as text" if any(isinstance(v, str) for v in texts) else "text between the tags"
-    return "skipped" if case.format == "functiongemma" else None
+        if any(isinstance(v, str) for v in texts):
+            return "broken objects as text"
+        return why_xml_is_skipped(case.text, theirs, case.tools, same)
+    return why_gemma_is_skipped(case.text, broken, theirs, same) if case.format == "functiongemma" else None
 
 
 def _why_python_runs(text: str) -> str | None:

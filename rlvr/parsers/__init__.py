@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from rlvr.errors import UsageError, did_you_mean
+from rlvr.parsers.attempts import MAX_CALLS, MAX_CONTAINERS
 from rlvr.parsers.base import MAX_CHARS, Parser, ParserName
 from rlvr.parsers.detect import detect
 from rlvr.parsers.messages import parse_messages
@@ -19,7 +20,9 @@ from rlvr.parsers.reasoning import REASONING
 from rlvr.parsers.token_ids import text_of
 
 __all__ = [
+    "MAX_CALLS",
     "MAX_CHARS",
+    "MAX_CONTAINERS",
     "PARSERS",
     "REASONING",
     "Parser",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
+from rlvr.parsers.attempts import MAX_CALLS, Attempts, too_large
 from rlvr.parsers.strict_json import json_end, loads_strict
 from rlvr.types import CallAttempt
 
@@ -50,6 +52,8 @@ def find_bare(text: str) -> tuple[list[str], str]:
     kept: list[str] = []
     position = 0
     for start, end in _stretches(text):
+        if len(found) > MAX_CALLS:  # of which no more are noted
+            break
         kept.append(text[position:start])
         found.append(text[start:end])
         position = end
@@ -57,16 +61,15 @@ def find_bare(text: str) -> tuple[list[str], str]:
     return found, "".join(kept)
 
 
-def without_bare(text: str, attempts: list[CallAttempt]) -> str:
+def without_bare(text: str, attempts: Attempts) -> str:
     """Note the bare calls of a text as broken attempts, and return the text without them."""
     found, kept = find_bare(text)
     attempts.extend(CallAttempt(raw, None, "bare") for raw in found)
     return kept
 
 
-def _stretches(text: str) -> list[tuple[int, int]]:
+def _stretches(text: str) -> Iterator[tuple[int, int]]:
     """Where bare calls begin and end; the end is that of the balanced braces, or of the text."""
-    out: list[tuple[int, int]] = []
     position = 0
     while position < len(text):
         hit = _BARE.search(text, position)
@@ -76,14 +79,13 @@ def _stretches(text: str) -> list[tuple[int, int]]:
         if hit["call"]:
             end = json_end(text, hit.start())
             end = len(text) if end < 0 else end
-        out.append((hit.start(), end))
+        yield hit.start(), end
         position = end
-    return out
 
 
 def _try_json(text: str) -> Any:
     try:
-        return loads_strict(text)
+        return None if too_large(text) else loads_strict(text)
     except ValueError:
         return None
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+from rlvr.parsers.attempts import Attempts, TooMuch
 from rlvr.parsers.reasoning import split_reasoning
 from rlvr.parsers.strict_json import MAX_ARGUMENTS_DEPTH, depth_exceeds
 from rlvr.types import CallAttempt, Outcome, ParsedCompletion, Tool, ToolCall
@@ -135,15 +136,20 @@ class TextParser(ABC):
         if len(text) > MAX_CHARS:
             return too_long(text, truncated)
         reasoning, rest = split_reasoning(strip_end_markers(text), self.reasoning, reasoning_opened)
-        attempts: list[CallAttempt] = []
-        outside = self._read(rest, attempts, tools) if rest else ""
-        if attempts:
-            attempts = _without_odd(attempts, rest)
-        return assemble(attempts, outside, reasoning, truncated=truncated)
+        attempts = Attempts(rest)
+        try:
+            outside = self._read(rest, attempts, tools) if rest else ""
+            attempts.check()
+        except TooMuch:
+            return too_much(rest, attempts, reasoning, truncated=truncated)
+        return assemble(_without_odd(attempts, rest) if attempts else (), outside, reasoning, truncated=truncated)
 
     @abstractmethod
-    def _read(self, text: str, attempts: list[CallAttempt], tools: Sequence[Tool]) -> str:
-        """Note the calls of `text`, which is stripped, in `attempts`, and return what stands outside them."""
+    def _read(self, text: str, attempts: Attempts, tools: Sequence[Tool]) -> str:
+        """Note the calls of `text`, which is stripped, in `attempts`, and return what stands outside them.
+
+        JSON is read by `attempts.read_json`, and literals with `attempts.room`, so that no text holds too much.
+        """
 
     @abstractmethod
     def render(self, calls: Sequence[ToolCall]) -> str:
@@ -222,6 +228,18 @@ def too_long(text: str, truncated: bool) -> ParsedCompletion:
     return ParsedCompletion(Outcome.MALFORMED, (attempt,), "", "", truncated)
 
 
+def too_much(
+    text: str, before: Sequence[CallAttempt], reasoning: str = "", *, truncated: bool = False
+) -> ParsedCompletion:
+    """The result for text that holds more than is read: malformed, without a call, its beginning being an attempt.
+
+    The broken attempts that were noted `before` stay, so that no fault is hidden behind more of the same.
+    """
+    broken = (a for a in before if a.fault is not None)
+    attempts = (*broken, CallAttempt(text[:_SHOWN], None, "json"))
+    return ParsedCompletion(Outcome.MALFORMED, attempts, "", reasoning, truncated)
+
+
 def cut_marker(text: str, marker: str) -> int:
     """Where `text` ends in the middle of `marker`, cut after at least five characters of it; -1 where it does not.
 
@@ -235,9 +253,9 @@ def cut_marker(text: str, marker: str) -> int:
 def read_marked(
     text: str,
     mark: str,
-    attempts: list[CallAttempt],
-    read: Callable[[str, int, list[CallAttempt]], int],
-    around: Callable[[str, list[CallAttempt]], str],
+    attempts: Attempts,
+    read: Callable[[str, int, Attempts], int],
+    around: Callable[[str, Attempts], str],
 ) -> str:
     """Let `read` take what begins at each `mark` (it returns where that ends), and `around` the text between."""
     outside: list[str] = []

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rlvr.parsers.attempts import Attempts
 from rlvr.parsers.bare import without_bare
 from rlvr.parsers.base import END_MARKERS, TextParser, read_marked
 from rlvr.parsers.literals import Grammar, LiteralError, char_at, read_literal, skip_space, step
@@ -114,20 +115,20 @@ class FunctionGemmaParser(TextParser):
             return f"[{','.join(map(self._text, value))}]"
         return json_text(value)
 
-    def _read(self, text: str, attempts: list[CallAttempt], tools: Sequence[Tool]) -> str:
+    def _read(self, text: str, attempts: Attempts, tools: Sequence[Tool]) -> str:
         if _OPEN not in text and _UNMARKED.match(text) and text.endswith("}"):
             attempts.append(CallAttempt(text, None, "bare"))
             return ""
         return read_marked(text, _OPEN, attempts, _read_block, _around)
 
 
-def _around(text: str, attempts: list[CallAttempt]) -> str:
+def _around(text: str, attempts: Attempts) -> str:
     pieces = text.split(_CLOSE)
     attempts.extend(CallAttempt(_CLOSE, None, "stray") for _ in pieces[1:])
     return "".join(without_bare(p, attempts) for p in pieces)
 
 
-def _read_block(text: str, start: int, attempts: list[CallAttempt]) -> int:
+def _read_block(text: str, start: int, attempts: Attempts) -> int:
     """Read the block that begins at `start`; returns the position behind it.
 
     One that cannot be read goes to the next closing marker, or before the next opening one.
@@ -137,7 +138,7 @@ def _read_block(text: str, start: int, attempts: list[CallAttempt]) -> int:
     try:
         if head is None:
             raise LiteralError(begin, "unclosed" if _CUT_HEAD.match(text, begin) else "json")
-        arguments, end = read_literal(text, head.end(), _GEMMA)
+        arguments, end = read_literal(text, head.end(), _GEMMA, attempts.room)
         end = skip_space(text, end)
         if text.startswith(_CLOSE, end):
             end += len(_CLOSE)

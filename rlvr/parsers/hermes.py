@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from rlvr.parsers.attempts import Attempts
 from rlvr.parsers.bare import without_bare
 from rlvr.parsers.base import BY_TAGS, PlainReader, TextParser, cut_marker, read_call
 from rlvr.parsers.plain import HERMES
 from rlvr.parsers.rendering import call_json
-from rlvr.parsers.strict_json import loads_strict
 from rlvr.types import CallAttempt, Tool, ToolCall
 
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 _TAG = re.compile(r"(</?tool_call>)")
+_BROKEN = object()
 
 
 class HermesParser(TextParser):
@@ -43,14 +45,14 @@ class HermesParser(TextParser):
         """
         return "\n".join(f"{_OPEN}\n{call_json(c)}\n{_CLOSE}" for c in calls)
 
-    def _read(self, text: str, attempts: list[CallAttempt], tools: Sequence[Tool]) -> str:
+    def _read(self, text: str, attempts: Attempts, tools: Sequence[Tool]) -> str:
         if text.startswith(_OPEN) and text.endswith(
             _CLOSE
         ):  # what most completions are: blocks, and nothing beside them
             first, *more = text[len(_OPEN) : -len(_CLOSE)].split(_CLOSE)
             if len(more) + 1 == text.count(_OPEN) and all(map(_opens, more)):
                 for body in (first, *(block.partition(_OPEN)[2] for block in more)):
-                    attempts.extend(_read_body(body, f"{_OPEN}{body}{_CLOSE}"))
+                    attempts.extend(_calls_of(_loaded(body, attempts), f"{_OPEN}{body}{_CLOSE}"))
                 return ""
         outside: list[str] = []
         position, pieces = 0, _TAG.split(text)
@@ -73,7 +75,7 @@ def _opens(block: str) -> bool:
     return bool(opening) and not before.strip()
 
 
-def _read_blocks(pieces: list[str], start: int, attempts: list[CallAttempt]) -> int:
+def _read_blocks(pieces: list[str], start: int, attempts: Attempts) -> int:
     """Read from the opening tag at `start` to the first closing one; returns the position behind it.
 
     Opening tags in between are text of the call where all of it parses, else each opens a block of its own that
@@ -88,11 +90,12 @@ def _read_blocks(pieces: list[str], start: int, attempts: list[CallAttempt]) -> 
             attempts.append(CallAttempt(_OPEN + body, None, "unclosed"))
         return end
     whole = "".join(inner)
-    if _OPEN in inner and not _parses(whole):
-        *unclosed, last = _bodies(inner)
+    value = _loaded(whole, attempts)
+    if value is _BROKEN and _OPEN in inner:
+        *unclosed, whole = _bodies(inner)
         attempts.extend(CallAttempt(_OPEN + body, None, "unclosed") for body in unclosed)
-        whole = last
-    attempts.extend(_read_body(whole, f"{_OPEN}{whole}{_CLOSE}"))
+        value = _loaded(whole, attempts)
+    attempts.extend(_calls_of(value, f"{_OPEN}{whole}{_CLOSE}"))
     return end + 1
 
 
@@ -101,25 +104,23 @@ def _bodies(inner: list[str]) -> list[str]:
     return [piece for piece in inner if piece != _OPEN] or [""]
 
 
-def _parses(body: str) -> bool:
+def _loaded(body: str, attempts: Attempts) -> Any:
+    """What stands between two tags, as a value, or `_BROKEN`."""
     try:
-        loads_strict(body)
+        return attempts.read_json(body)
     except ValueError:
-        return False
-    return True
+        return _BROKEN
 
 
-def _read_body(body: str, raw: str) -> list[CallAttempt]:
-    try:
-        value = loads_strict(body)
-    except ValueError:
-        return [CallAttempt(raw, None, "json")]
-    if isinstance(value, list):
-        return [read_call(v, raw) for v in value] or [CallAttempt(raw, None, "shape")]
-    return [read_call(value, raw)]
+def _calls_of(value: Any, raw: str) -> Iterable[CallAttempt]:
+    if value is _BROKEN:
+        return (CallAttempt(raw, None, "json"),)
+    if isinstance(value, list) and value:
+        return (read_call(v, raw) for v in value)
+    return (read_call(value, raw),)
 
 
-def _read_outside(text: str, attempts: list[CallAttempt], *, last: bool) -> str:
+def _read_outside(text: str, attempts: Attempts, *, last: bool) -> str:
     """Note bare calls in text that stands outside blocks, and return what is left of it."""
     kept = without_bare(text, attempts)
     cut = cut_marker(kept, _OPEN) if last else -1

@@ -11,6 +11,7 @@ import re
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+from rlvr.parsers.attempts import Room
 from rlvr.parsers.strict_json import MAX_DEPTH
 
 _SPACE = re.compile(r"\s*+")
@@ -64,10 +65,11 @@ def step(openers: str, value: str, key: str = "") -> re.Pattern[str]:
 class _Frame:
     """One opened list, object or pair of parentheses; `due` says that no comma may come next, but a value."""
 
-    __slots__ = ("closer", "comma", "due", "key", "values")
+    __slots__ = ("closer", "comma", "due", "key", "room", "values")
 
-    def __init__(self, closer: str) -> None:
+    def __init__(self, closer: str, room: Room) -> None:
         self.closer = closer
+        self.room = room
         self.values: Any = {} if closer == "}" else []
         self.key = ""
         self.comma = False
@@ -93,16 +95,18 @@ def char_at(text: str, position: int) -> str:
     return text[position]
 
 
-def read_literal(text: str, position: int, grammar: Grammar) -> tuple[Any, int]:
+def read_literal(text: str, position: int, grammar: Grammar, room: Room | None = None) -> tuple[Any, int]:
     """Read the one value that begins at `position`, and say where it ends.
 
-    Raises `LiteralError` on whatever is no literal, on a key that stands twice, and below `MAX_DEPTH`.
+    `room` is what brackets and values inside them may take up that no quick step reads; by default it is no limit.
+    Raises `TooMuch` where it is used up, and `LiteralError` on whatever is no literal, on a key that stands twice, and
+    below `MAX_DEPTH`.
     """
     position = skip_space(text, position)
     char = char_at(text, position)
     if char not in grammar.closers:
         return grammar.atom(text, position)
-    root = _Frame("")
+    root = _Frame("", Room(len(text)) if room is None else room)
     stack = [root]
     _open(char, position, stack, grammar)
     position = _read_marks(text, position + 1, stack, grammar)
@@ -175,6 +179,7 @@ def _read_odd(text: str, position: int, stack: list[_Frame], grammar: Grammar) -
     if char in grammar.closers:
         _open(char, position, stack, grammar)
         return position + 1
+    frame.room.take()
     value, position = grammar.atom(text, position)
     frame.add(value)
     return _read_marks(text, position, stack, grammar)
@@ -182,10 +187,12 @@ def _read_odd(text: str, position: int, stack: list[_Frame], grammar: Grammar) -
 
 def _open(openers: str, position: int, stack: list[_Frame], grammar: Grammar) -> None:
     """Open a list or an object inside the innermost one for each bracket; the first stands at `position`."""
+    room = stack[-1].room
+    room.take(len(openers))
     for opener in openers:
         if len(stack) > MAX_DEPTH:
             raise LiteralError(position)
-        frame = _Frame(grammar.closers[opener])
+        frame = _Frame(grammar.closers[opener], room)
         stack[-1].add(frame.values)
         stack.append(frame)
         position += 1

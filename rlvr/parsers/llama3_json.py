@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from rlvr.parsers.attempts import Attempts
 from rlvr.parsers.bare import CALL_START, without_bare
 from rlvr.parsers.base import BY_TAGS, PlainReader, TextParser, read_call
 from rlvr.parsers.plain import LLAMA3
 from rlvr.parsers.rendering import call_json
-from rlvr.parsers.strict_json import json_end, loads_strict
+from rlvr.parsers.strict_json import json_end
 from rlvr.types import CallAttempt, Tool, ToolCall
 
 _TAG = "<|python_tag|>"
@@ -45,7 +46,7 @@ class Llama3JsonParser(TextParser):
         """
         return "; ".join(call_json(c, "parameters") for c in calls)
 
-    def _read(self, text: str, attempts: list[CallAttempt], tools: Sequence[Tool]) -> str:
+    def _read(self, text: str, attempts: Attempts, tools: Sequence[Tool]) -> str:
         first, *tagged = text.split(_TAG)
         outside = [_read_objects(first, attempts)]
         for piece in tagged:
@@ -56,7 +57,7 @@ class Llama3JsonParser(TextParser):
         return "\n".join(o for o in outside if o)
 
 
-def _read_objects(text: str, attempts: list[CallAttempt], *, tagged: bool = False) -> str:
+def _read_objects(text: str, attempts: Attempts, *, tagged: bool = False) -> str:
     """Note the calls of a text, and return what stands around them; behind the tag, any brace begins one."""
     outside: list[str] = []
     position = 0
@@ -73,14 +74,15 @@ def _read_objects(text: str, attempts: list[CallAttempt], *, tagged: bool = Fals
             attempts.append(CallAttempt(text[start:], None, "unclosed"))
             end = len(text)
         else:
-            attempts.extend(_read_value(text[start:end]))
+            _read_value(text[start:end], attempts)
         position = end
 
 
-def _read_value(raw: str) -> list[CallAttempt]:
+def _read_value(raw: str, attempts: Attempts) -> None:
     try:
-        value = loads_strict(raw)
+        value = attempts.read_json(raw)
     except ValueError:
-        return [CallAttempt(raw, None, "json")]
+        attempts.append(CallAttempt(raw, None, "json"))
+        return
     values = value if isinstance(value, list) else [value]
-    return [read_call(v, raw, _KEYS, _CONSTANTS) for v in values]
+    attempts.extend(read_call(v, raw, _KEYS, _CONSTANTS) for v in values)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlvr.parsers.base import MAX_CHARS, SURROGATE, Parser, assemble, read_call, too_deep, too_long
-from rlvr.parsers.strict_json import loads_strict
+from rlvr.parsers.attempts import Attempts, TooMuch
+from rlvr.parsers.base import MAX_CHARS, SURROGATE, Parser, assemble, read_call, too_deep, too_long, too_much
 from rlvr.types import CallAttempt, ParsedCompletion, Tool
 
 REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
@@ -36,24 +36,33 @@ def parse_messages(
     >>> parse_messages([{"role": "assistant", "content": "", "tool_calls": [call]}], get_parser("hermes")).outcome.value
     'calls'
     """
-    attempts: list[CallAttempt] = []
+    attempts = Attempts.of_many()
     texts: list[str] = []
     reasonings: list[str] = []
-    for message in messages:
-        if not isinstance(message, Mapping) or message.get("role", "assistant") != "assistant":
-            continue
-        content = _text(message.get("content"))
-        if len(content) > MAX_CHARS:
-            return too_long(content, truncated)
-        separate = _text(next((message[k] for k in REASONING_KEYS if message.get(k)), None)).strip()
-        # Where the server already took the reasoning out, the content no longer starts inside it.
-        parsed = parser.parse(content, reasoning_opened=reasoning_opened and not separate, tools=tools)
-        texts.append(parsed.text)
-        reasonings += [separate, parsed.reasoning]
-        attempts += parsed.attempts
-        attempts += [_structured(c) for c in _calls(message.get("tool_calls"))]
-    reasoning = "\n".join(r for r in reasonings if r)
-    return assemble(attempts, "\n".join(t for t in texts if t), reasoning, truncated=truncated)
+    content = ""
+    try:
+        for message in messages:
+            if not isinstance(message, Mapping) or message.get("role", "assistant") != "assistant":
+                continue
+            content = _text(message.get("content"))
+            if len(content) > MAX_CHARS:
+                return too_long(content, truncated)
+            separate = _text(next((message[k] for k in REASONING_KEYS if message.get(k)), None)).strip()
+            # Where the server already took the reasoning out, the content no longer starts inside it.
+            parsed = parser.parse(content, reasoning_opened=reasoning_opened and not separate, tools=tools)
+            texts.append(parsed.text)
+            reasonings += [separate, parsed.reasoning]
+            attempts.extend(parsed.attempts)
+            attempts.extend(_structured(c, attempts) for c in _calls(message.get("tool_calls")))
+        attempts.check()
+    except TooMuch:
+        shown = content or _shown(message.get("tool_calls"))
+        return too_much(shown, attempts, _joined(reasonings), truncated=truncated)
+    return assemble(attempts, _joined(texts), _joined(reasonings), truncated=truncated)
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return "\n".join(part for part in parts if part)
 
 
 def _text(content: Any) -> str:
@@ -71,7 +80,7 @@ def _calls(value: Any) -> Sequence[Any]:
     return value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
 
 
-def _structured(value: Any) -> CallAttempt:
+def _structured(value: Any, attempts: Attempts) -> CallAttempt:
     """One entry of `tool_calls`; arguments that are objects go through JSON too, so that both ways are read alike."""
     raw = _shown(value)
     body = value.get("function", value) if isinstance(value, Mapping) else None
@@ -80,7 +89,7 @@ def _structured(value: Any) -> CallAttempt:
     name, arguments = body.get("name"), body.get("arguments")
     try:
         text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-        read = loads_strict(text) if len(text) <= MAX_CHARS else _BROKEN
+        read = attempts.read_json(text) if len(text) <= MAX_CHARS else _BROKEN
     except (TypeError, ValueError, RecursionError):
         read = _BROKEN
     if read is _BROKEN or (isinstance(name, str) and SURROGATE.search(name)):

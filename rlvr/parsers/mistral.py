@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from rlvr.parsers.attempts import Attempts
 from rlvr.parsers.bare import without_bare
 from rlvr.parsers.base import BY_TAGS, PlainReader, TextParser, read_call, read_marked
 from rlvr.parsers.plain import MISTRAL
 from rlvr.parsers.rendering import json_text, refuse
-from rlvr.parsers.strict_json import json_end, loads_strict
+from rlvr.parsers.strict_json import json_end
 from rlvr.types import CallAttempt, Tool, ToolCall
 
 _MARK, _ARGS = "[TOOL_CALLS]", "[ARGS]"
@@ -52,19 +53,19 @@ class MistralParser(TextParser):
                 raise refuse(self.name, "the name", call.name)
         return "".join(f"{_MARK}{c.name}{_ARGS}{json_text(dict(c.arguments))}" for c in calls)
 
-    def _read(self, text: str, attempts: list[CallAttempt], tools: Sequence[Tool]) -> str:
-        if _MARK not in text and _is_unmarked(text):
+    def _read(self, text: str, attempts: Attempts, tools: Sequence[Tool]) -> str:
+        if _MARK not in text and _is_unmarked(text, attempts):
             attempts.append(CallAttempt(text, None, "bare"))
             return ""
         return read_marked(text, _MARK, attempts, _read_stretch, _around)
 
 
-def _around(text: str, attempts: list[CallAttempt]) -> str:
+def _around(text: str, attempts: Attempts) -> str:
     attempts.extend(CallAttempt(m.group(), None, "stray") for m in _STRAY.finditer(text))
     return without_bare(text, attempts)
 
 
-def _read_stretch(text: str, start: int, attempts: list[CallAttempt]) -> int:
+def _read_stretch(text: str, start: int, attempts: Attempts) -> int:
     """Read what the marker at `start` begins; returns the position behind it."""
     begin = _after_space(text, start + len(_MARK))
     if text.startswith("[", begin) and not text.startswith((_MARK, _ARGS), begin):
@@ -86,7 +87,7 @@ def _read_stretch(text: str, start: int, attempts: list[CallAttempt]) -> int:
     if end < 0:
         attempts.append(CallAttempt(text[start:], None, "unclosed"))
         return len(text)
-    value = _try_json(text[arguments:end])
+    value = _try_json(text[arguments:end], attempts)
     raw = text[start:end]
     if value is None or _NO_NAME.search(name):
         attempts.append(CallAttempt(raw, None, "json"))
@@ -95,17 +96,17 @@ def _read_stretch(text: str, start: int, attempts: list[CallAttempt]) -> int:
     return end
 
 
-def _read_list(text: str, start: int, begin: int, attempts: list[CallAttempt]) -> int:
+def _read_list(text: str, start: int, begin: int, attempts: Attempts) -> int:
     end = json_end(text, begin)
     if end < 0:
         attempts.append(CallAttempt(text[start:], None, "unclosed"))
         return len(text)
     raw = text[start:end]
-    values = _try_json(text[begin:end])
+    values = _try_json(text[begin:end], attempts)
     if values is None:
         attempts.append(CallAttempt(raw, None, "json"))
         return end
-    attempts.extend([read_call(_without_id(v), raw) for v in values] or [CallAttempt(raw, None, "shape")])
+    attempts.extend((read_call(_without_id(v), raw) for v in values) if values else [CallAttempt(raw, None, "shape")])
     return end
 
 
@@ -116,15 +117,15 @@ def _without_id(value: Any) -> Any:
     return value
 
 
-def _is_unmarked(text: str) -> bool:
+def _is_unmarked(text: str, attempts: Attempts) -> bool:
     """Whether a text is a name and an object to its end, as calls read whose special tokens were stripped."""
     head = _UNMARKED.match(text)
-    return head is not None and text.endswith("}") and _try_json(text[head.end() :]) is not None
+    return head is not None and text.endswith("}") and _try_json(text[head.end() :], attempts) is not None
 
 
-def _try_json(text: str) -> Any:
+def _try_json(text: str, attempts: Attempts) -> Any:
     try:
-        return loads_strict(text)
+        return attempts.read_json(text)
     except ValueError:
         return None
 

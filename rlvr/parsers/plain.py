@@ -12,12 +12,16 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from rlvr.parsers.base import MAX_CHARS, PlainCall, PlainReader
+from rlvr.parsers.attempts import MAX_CONTAINERS
+from rlvr.parsers.base import PlainCall, PlainReader
 from rlvr.parsers.strict_json import MAX_ARGUMENTS_DEPTH, MAX_DIGITS, finite_float, may_hold_long_number, no_constant
 
 _BEGIN, _BETWEEN, _END = "<tool_call>\n", "\n</tool_call>\n<tool_call>\n", "\n</tool_call>"
 _ROOM = slice(len(_BEGIN), -len(_END))
 _MARK, _ARGS = "[TOOL_CALLS]", "[ARGS]"
+_MOST_CHARS = 2 * MAX_CONTAINERS
+"""Longer texts are left to `parse`, which counts: in this many characters there is room neither for `MAX_CONTAINERS`
+and more nor for `MAX_CALLS`, whose shortest form takes 21 (mistral's)."""
 _NOT_READ = (StopIteration, ValueError, RecursionError)
 """What the scanner raises."""
 _NAME = re.compile(r"[\w.\-/]++")
@@ -28,25 +32,25 @@ _SCAN: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once
 
 def _hermes_blocks(text: str) -> list[str] | None:
     """What stands in blocks whose tags have lines of their own. A `<` inside may be markup of any kind: not taken."""
-    if not (text.startswith(_BEGIN) and text.endswith(_END)) or len(text) > MAX_CHARS:
+    if not (text.startswith(_BEGIN) and text.endswith(_END)) or len(text) > _MOST_CHARS:
         return None
     blocks = text[_ROOM].split(_BETWEEN)
     return blocks if text.count("<") == 2 * len(blocks) else None
 
 
 def _xlam_list(text: str) -> tuple[str] | None:
-    whole = text.startswith("[") and text.endswith("]") and "<" not in text and len(text) <= MAX_CHARS
+    whole = text.startswith("[") and text.endswith("]") and "<" not in text and len(text) <= _MOST_CHARS
     return (text,) if whole else None
 
 
 def _llama3_object(text: str) -> tuple[str] | None:
-    whole = text.startswith("{") and text.endswith("}") and "<" not in text and len(text) <= MAX_CHARS
+    whole = text.startswith("{") and text.endswith("}") and "<" not in text and len(text) <= _MOST_CHARS
     return (text,) if whole else None
 
 
 def _mistral_calls(text: str) -> list[str] | None:
     """What follows each marker."""
-    whole = text.startswith(_MARK) and text.endswith("}") and "<" not in text and len(text) <= MAX_CHARS
+    whole = text.startswith(_MARK) and text.endswith("}") and "<" not in text and len(text) <= _MOST_CHARS
     return text[len(_MARK) :].split(_MARK) if whole else None
 
 

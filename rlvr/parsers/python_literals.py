@@ -37,12 +37,13 @@ _OPENERS = r"[\[(]++\{?+|\{"
 _BODY = r"[^{0}\\\n\r\ud800-\udfff]*+"
 _ESCAPED = r"(?:\\[^\n\r0-7xuUN\ud800-\udfff]" + _BODY + ")*+"
 """Escapes that are one character, none of them a line break."""
-_PLAIN = (
+PLAIN = (
     "|".join(f"{quote}{(_BODY + _ESCAPED).replace('{0}', quote)}{quote}" for quote in ('"', "'"))
     + r"|[+-]?+(?:(?:[1-9][0-9]{0,17}+|0)(?:\.[0-9]{0,17}+)?+|\.[0-9]{1,17}+)(?:[eE][+-]?+[0-9]{1,2}+)?+"
     + r"|\[\]|\{\}|\(\)|"
     + "|".join(_WORDS)
 )
+"""What `PythonGrammar.plain` reads: a value that holds no other, in one match."""
 _PLAIN_KEY = "|".join(f"{quote}{_BODY.replace('{0}', quote)}{quote}" for quote in ('"', "'"))
 
 
@@ -51,8 +52,8 @@ class PythonGrammar(Grammar):
 
     closers = {"[": "]", "(": ")", "{": "}"}  # noqa: RUF012
     trailing_comma = True
-    item = step(_OPENERS, _PLAIN)
-    pair = step(_OPENERS, _PLAIN, _PLAIN_KEY)
+    item = step(_OPENERS, PLAIN)
+    pair = step(_OPENERS, PLAIN, _PLAIN_KEY)
 
     def plain(self, raw: str) -> Any:
         first = raw[0]

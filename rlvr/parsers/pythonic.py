@@ -9,10 +9,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rlvr.parsers.attempts import MAX_CALLS, Attempts, Room, TooMuch
 from rlvr.parsers.bare import without_bare
 from rlvr.parsers.base import TextParser
 from rlvr.parsers.literals import LiteralError, char_at, read_literal, skip_space
-from rlvr.parsers.python_literals import PYTHON
+from rlvr.parsers.python_literals import PLAIN, PYTHON
 from rlvr.parsers.rendering import json_text, refuse
 from rlvr.types import CallAttempt, Tool, ToolCall
 
@@ -21,11 +22,16 @@ _IDENTIFIER = re.compile(r"[^\W\d][\w.\-/:]*+(?=\s{0,8}\()")
 _LOOSE = re.compile(
     r"[^\s\[\](){}<>\"'=,][^\[\](){}<>\"'=,\n]{0,199}+(?=\(\s{0,8}(?:\)|[^\s=,()\[\]{}'\"]{1,64}\s{0,8}=[^=]))"
 )
-_NEVER_FIRST = "[](){}<>\"'=,"
+_ODD = frozenset("[](){}<>\"'=,")
+"""What a name that is not offered never holds."""
 _FIRST = r"""[^\s\[\](){}<>"'=,]"""
 """What a name that is not offered begins with: the beginning of `_LOOSE`, which `_IDENTIFIER`'s is among."""
-_OPENING = re.compile(rf"\[\s*+(?={_FIRST})")
+_LIKE_A_NAME = rf"""{_FIRST}[^\[\](){{}}<>"'=,]*+\("""
+"""A name that is not offered, and the parenthesis behind it."""
+_OPENING = re.compile(rf"\[\s*+(?={_LIKE_A_NAME})")
 _KEYWORD = re.compile(r"([^\s=,()\[\]{}'\"]++)\s*+=(?!=)")
+_ARGUMENT = re.compile(rf"\s*+{_KEYWORD.pattern}\s*+({PLAIN})\s*+(?:(,)|(?=\)))")
+"""A keyword with a plain value behind it: what most arguments are."""
 _SPEAKING = re.compile(r"\(\s{0,64}(?:\)|[^\s=,()\[\]{}'\"]{1,64}\s{0,8}=(?!=))")
 
 
@@ -60,7 +66,7 @@ class PythonicParser(TextParser):
         arguments = ", ".join(f"{k}={literal_text(v)}" for k, v in call.arguments.items())
         return f"{call.name}({arguments})"
 
-    def _read(self, text: str, attempts: list[CallAttempt], tools: Sequence[Tool]) -> str:
+    def _read(self, text: str, attempts: Attempts, tools: Sequence[Tool]) -> str:
         names = _Names(tools)
         if text.startswith(_START):
             text = text[len(_START) :].replace(_END, "").strip()
@@ -90,7 +96,7 @@ def literal_text(value: Any) -> str:
     return json_text(value)
 
 
-def read_list(text: str, names: _Names, attempts: list[CallAttempt], start: int = 0) -> tuple[int, bool]:
+def read_list(text: str, names: _Names, attempts: Attempts, start: int = 0) -> tuple[int, bool]:
     """Read the list of calls whose bracket stands at `start`; returns the position behind it.
 
     At the first call that cannot be read it stops: then the second value is `False`, and the first how far it went.
@@ -102,7 +108,7 @@ def read_list(text: str, names: _Names, attempts: list[CallAttempt], start: int 
             position = begin = skip_space(text, position)
             if position > start + 1 and char_at(text, position) == "]" and attempts:
                 return position + 1, True
-            attempt, position = _read_call(text, position, names)
+            attempt, position = _read_call(text, position, names, attempts.room)
             attempts.append(attempt)
             position = skip_space(text, position)
             char = char_at(text, position)
@@ -117,7 +123,7 @@ def read_list(text: str, names: _Names, attempts: list[CallAttempt], start: int 
         return end, False
 
 
-def _read_call(text: str, position: int, names: _Names) -> tuple[CallAttempt, int]:
+def _read_call(text: str, position: int, names: _Names, room: Room) -> tuple[CallAttempt, int]:
     begin = position
     name_end = names.end(text, position)
     if name_end < 0:
@@ -127,14 +133,23 @@ def _read_call(text: str, position: int, names: _Names) -> tuple[CallAttempt, in
     arguments: dict[str, Any] = {}
     keyless = False
     while True:
+        while quick := _ARGUMENT.match(text, position):
+            key, written, comma = quick.groups()
+            if key in arguments:
+                raise LiteralError(quick.start(1))
+            arguments[key] = PYTHON.plain(written)
+            position = quick.end()
+            if comma is None:
+                break
         position = skip_space(text, position)
         if char_at(text, position) == ")":
             call = None if keyless else ToolCall(name, arguments)
             return CallAttempt(text[begin : position + 1], call, "shape" if keyless else None), position + 1
         keyword = _KEYWORD.match(text, position)
-        value, after = read_literal(text, keyword.end() if keyword else position, PYTHON)
+        value, after = read_literal(text, keyword.end() if keyword else position, PYTHON, room)
         if keyword is None:
             keyless = True
+            room.take()
         elif keyword[1] in arguments:
             raise LiteralError(position)
         else:
@@ -171,9 +186,9 @@ class _Names:
         return -1
 
     def opening(self) -> re.Pattern[str]:
-        """Finds brackets, with the space behind them, that a name may follow: no other one opens a list of calls."""
-        odd = "".join(re.escape(first) for first in self.offered if first in _NEVER_FIRST)
-        return re.compile(rf"\[\s*+(?=[{odd}]|{_FIRST})") if odd else _OPENING
+        """Finds brackets, with the space behind them, that a call's name may follow: no other one opens a list."""
+        odd = [re.escape(n) for names in self.offered.values() for n in names if not _ODD.isdisjoint(n)]
+        return re.compile(rf"\[\s*+(?={'|'.join([*odd, _LIKE_A_NAME])})") if odd else _OPENING
 
     def starts_call(self, text: str, position: int) -> bool:
         """Whether a call begins at `position`: an offered name, or another with what looks like its arguments."""
@@ -199,17 +214,19 @@ def _is_plain(call: ToolCall) -> bool:
     return bool(call.arguments) or " " not in call.name
 
 
-def _without_lists(text: str, names: _Names, attempts: list[CallAttempt]) -> str:
+def _without_lists(text: str, names: _Names, attempts: Attempts) -> str:
     """Note lists of calls that stand among words, and return the text without them."""
     kept: list[str] = []
-    position = 0
+    position = tried = 0
     opening = names.opening()
     bracket = opening.search(text)
     while bracket is not None:
         start, begin = bracket.span()
         end = start + 1
+        if (tried := tried + 1) > MAX_CALLS:
+            raise TooMuch
         if names.starts_call(text, begin):
-            found: list[CallAttempt] = []
+            found = attempts.beside()
             end = max(end, read_list(text, names, found, start)[0])
             if names.offered_end(text, begin) >= 0 or all(a.call and _is_plain(a.call) for a in found):
                 kept.append(text[position:start])

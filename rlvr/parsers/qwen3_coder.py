@@ -12,9 +12,10 @@ Hanoi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from rlvr.parsers.attempts import Attempts
 from rlvr.parsers.bare import without_bare
 from rlvr.parsers.base import END_MARKERS, TextParser, cut_marker
 from rlvr.parsers.rendering import refuse
@@ -62,7 +63,7 @@ class Qwen3CoderParser(TextParser):
             lines += [f"{_PARAMETER}{_name(key, 'an argument of the name')}>", text, _END_PARAMETER]
         return "\n".join([*lines, _END_FUNCTION, _CLOSE])
 
-    def _read(self, text: str, attempts: list[CallAttempt], tools: Sequence[Tool]) -> str:
+    def _read(self, text: str, attempts: Attempts, tools: Sequence[Tool]) -> str:
         offered = {t.name: t for t in tools}
         pieces = _TAG.split(text)  # text at even places, tags at odd ones
         outside: list[str] = []
@@ -89,7 +90,7 @@ def _name(name: str, what: str) -> str:
     return name
 
 
-def _read_block(pieces: list[str], start: int, offered: dict[str, Tool], attempts: list[CallAttempt]) -> int:
+def _read_block(pieces: list[str], start: int, offered: dict[str, Tool], attempts: Attempts) -> int:
     """Read the block whose tag stands at `start`; returns the place of what stands behind it.
 
     A block goes to its closing tag, or before the next opening one. Functions without the tag around them are bare.
@@ -102,26 +103,28 @@ def _read_block(pieces: list[str], start: int, offered: dict[str, Tool], attempt
     closed = end < len(pieces) and pieces[end] == (_CLOSE if marked else _END_FUNCTION)
     raw = "".join(pieces[start : end + closed])
     if marked and closed:
-        attempts.extend(_functions(pieces, start + 2, end, raw, offered))
+        attempts.extend(_functions(pieces, start + 2, end, raw, offered, attempts.read_json))
     else:
         attempts.append(CallAttempt(raw, None, "unclosed" if marked else "bare"))
     return end + closed
 
 
-def _functions(pieces: list[str], position: int, end: int, raw: str, offered: dict[str, Tool]) -> Iterator[CallAttempt]:
+def _functions(
+    pieces: list[str], position: int, end: int, raw: str, offered: dict[str, Tool], loads: Callable[[str], Any]
+) -> Iterator[CallAttempt]:
     """The calls of a closed block, from the tag at `position` to that at `end`."""
     if pieces[position - 1].strip() or position == end:
         yield CallAttempt(raw, None, "json")
         return
     while position < end:
-        attempt, position = _read_function(pieces, position, end, raw, offered)
+        attempt, position = _read_function(pieces, position, end, raw, offered, loads)
         yield attempt
         if attempt.fault is not None:
             return
 
 
 def _read_function(
-    pieces: list[str], position: int, end: int, raw: str, offered: dict[str, Tool]
+    pieces: list[str], position: int, end: int, raw: str, offered: dict[str, Tool], loads: Callable[[str], Any]
 ) -> tuple[CallAttempt, int]:
     """Read `<function=…>` to `</function>`; returns the place of the next tag."""
     name = _tag_name(pieces, position, _FUNCTION)
@@ -137,7 +140,7 @@ def _read_function(
         if position >= end or pieces[position] != _END_PARAMETER:
             return CallAttempt(raw, None, "unclosed"), end
         try:
-            arguments[key] = read_untyped(value, types_of(offered.get(name), key))
+            arguments[key] = read_untyped(value, types_of(offered.get(name), key), loads)
         except ValueError:
             return CallAttempt(raw, None, "json"), end
         if pieces[position + 1].strip():

@@ -21,8 +21,9 @@ _WHITESPACE = " \t\r\n"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 _DIGIT = re.compile("[0-9]")
 _LONG_NUMBER = re.compile(r"(?<!\d)\d{309}")
-_BRACES = re.compile(r'\\.|["{}]', re.DOTALL)
-_BRACKETS = re.compile(r'\\.|["\[\]]', re.DOTALL)
+_SKIPPED = r'\\.|"[^"\\]*+(?:\\.[^"\\]*+)*+("?+)'
+_BRACES = re.compile(_SKIPPED + r"|\{++|\}++", re.DOTALL)
+_BRACKETS = re.compile(_SKIPPED + r"|\[++|\]++", re.DOTALL)
 
 
 def loads_strict(text: str) -> Any:
@@ -67,15 +68,19 @@ def json_end(text: str, start: int) -> int:
     10
     """
     opening = text[start]
-    depth, quoted = 0, False
+    depth = 0
     for found in (_BRACES if opening == "{" else _BRACKETS).finditer(text, start):
-        mark = found.group()
-        if mark == '"':
-            quoted = not quoted
-        elif not quoted and len(mark) == 1:
-            depth += 1 if mark == opening else -1
-            if depth == 0:
-                return found.end()
+        begin, end = found.span()
+        mark = text[begin]
+        if mark == opening:
+            depth += end - begin
+        elif mark == '"':
+            if not found[1]:
+                return -1
+        elif mark != "\\":
+            depth -= end - begin
+            if depth <= 0:
+                return end + depth  # of several brackets in a row, some may close others
     return -1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from rlvr.parsers.rendering import json_text
@@ -35,7 +36,7 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def read_untyped(text: str, types: frozenset[str]) -> Any:
+def read_untyped(text: str, types: frozenset[str], loads: Callable[[str], Any] = loads_strict) -> Any:
     """The value that a text stands for: the first of null, integer, number, boolean, object or array that it can be.
 
     Where it is none of those that are allowed, it is JSON if it can be and no string is allowed, else the text itself.
@@ -61,7 +62,7 @@ def read_untyped(text: str, types: frozenset[str]) -> Any:
     if "string" in types and types.isdisjoint(("object", "array")):
         return text
     try:
-        return loads_strict(word)
+        return loads(word)
     except ValueError:
         if "string" not in types and word[:1] in ("{", "["):
             raise

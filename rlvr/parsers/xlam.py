@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from rlvr.parsers.attempts import Attempts
 from rlvr.parsers.bare import CALL_START, without_bare
 from rlvr.parsers.base import BY_TAGS, PlainReader, TextParser, read_call
 from rlvr.parsers.plain import XLAM
 from rlvr.parsers.rendering import call_json
-from rlvr.parsers.strict_json import json_end, loads_strict
+from rlvr.parsers.strict_json import json_end
 from rlvr.types import CallAttempt, Tool, ToolCall
 
 _LIST = re.compile(r"""\[\s*+[{\["']""")
@@ -42,7 +43,7 @@ class XlamParser(TextParser):
         """
         return f"[{', '.join(call_json(c) for c in calls)}]"
 
-    def _read(self, text: str, attempts: list[CallAttempt], tools: Sequence[Tool]) -> str:
+    def _read(self, text: str, attempts: Attempts, tools: Sequence[Tool]) -> str:
         fence = None if _LIST.match(text) else _FENCE.search(text)
         begin = fence.end() if fence else 0
         if fence is None and not _LIST.match(text):
@@ -52,19 +53,20 @@ class XlamParser(TextParser):
         raw = text[begin:] if end < 0 else text[begin:end]
         closing = _FENCE_END.match(text, end) if fence and end >= 0 else None
         after = "" if end < 0 else text[closing.end() if closing else end :]
-        read = _read_list(raw, closed=end >= 0, alone=not (before.strip() or after.strip()))
-        if not read:
-            return without_bare(text, attempts)
+        alone = not (before.strip() or after.strip())
         fault = None
         if fence and closing is None:
             fault = "unclosed"
         elif fence is None and after.strip():
             fault = "bare"
+        read = _read_list(raw, attempts, closed=end >= 0, alone=alone)
         attempts.extend(CallAttempt(a.raw, None, a.fault or fault) if fault else a for a in read)
+        if not attempts:
+            return without_bare(text, attempts)
         return without_bare(before, attempts) + without_bare(after, attempts)
 
 
-def _read_list(raw: str, *, closed: bool, alone: bool) -> list[CallAttempt]:
+def _read_list(raw: str, attempts: Attempts, *, closed: bool, alone: bool) -> Iterable[CallAttempt]:
     """The calls of a JSON list; nothing for a list that is an answer and no attempt.
 
     That is one of words or numbers, and among words also one of objects that do not look like calls.
@@ -72,8 +74,8 @@ def _read_list(raw: str, *, closed: bool, alone: bool) -> list[CallAttempt]:
     if not closed:
         return [CallAttempt(raw, None, "unclosed")] if alone or _NAMED.search(raw) else []
     try:
-        values = loads_strict(raw)
+        values = attempts.read_json(raw)
     except ValueError:
         return [CallAttempt(raw, None, "json")] if alone or CALL_START.search(raw) else []
     attempted = any(isinstance(v, dict) for v in values) if alone else CALL_START.search(raw) is not None
-    return [read_call(v, raw) for v in values] if attempted else []
+    return (read_call(v, raw) for v in values) if attempted else ()

@@ -29,6 +29,7 @@ def load(name: str) -> ModuleType:
 
 
 made: Any = load("vllm_completions")
+load("vllm_lenient")
 differences: Any = load("vllm_differences")
 
 
@@ -86,6 +87,46 @@ def test_a_difference_has_its_reason_or_none(
     name: str, text: str, theirs: list[dict[str, Any]] | None, reason: str
 ) -> None:
     assert differences.reason_of(case(name, text, theirs)) == reason
+
+
+def xml(body: str) -> str:
+    return f"<tool_call><function=f>{body}</tool_call>"
+
+
+DAYS = "<parameter=days>1</parameter>"
+F, F1 = {"name": "f", "arguments": {}}, {"name": "f", "arguments": {"days": 1}}
+GEMMA = "<start_function_call>call:f{0}<end_function_call>"
+G = {"name": "f", "arguments": {"note": "a"}}
+NOTE = "note:<escape>a<escape>"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "theirs", "reason"),
+    [
+        ("qwen3_coder", xml(f"why {DAYS}</function>"), [F1], "text between the tags"),
+        ("qwen3_coder", xml(f"why {DAYS}</function>"), [{"name": "f", "arguments": {"days": 2}}], "unexplained"),
+        ("qwen3_coder", xml(f"{DAYS}</functon>"), [F1], "a misspelt end tag"),
+        ("qwen3_coder", xml(f"{DAYS.replace('<p', '<pp')}</function>"), [F], "an argument lost"),
+        ("qwen3_coder", xml("</function>") + xml("</function>").replace("=", " "), [F], "a call lost"),
+        ("qwen3_coder", xml(f"{DAYS.replace('days>', 'days')}</function>"), [F], "a tag without its end"),
+        ("functiongemma", GEMMA.replace("{0}", f"{{{NOTE}\\}}"), [G], "marks beside the arguments"),
+        ("functiongemma", GEMMA.replace("{0}", f"{{{NOTE},days:--7}}"), [G], "an argument lost"),
+        ("functiongemma", GEMMA.replace("{0}", f"{{{NOTE},unit:b<escape>}}"), [G], "escape tokens not in pairs"),
+        (
+            "functiongemma",
+            GEMMA.replace("{0}", f"{{{NOTE}}}") + GEMMA.replace("call:f{0}", "cal:f{}"),
+            [G],
+            "a call lost",
+        ),
+        ("functiongemma", GEMMA.replace("{0}", f"{{{NOTE},days:--7}}"), [F], "unexplained"),
+    ],
+)
+def test_what_lenient_parsers_skip_has_its_reason_or_none(
+    name: str, text: str, theirs: list[dict[str, Any]], reason: str
+) -> None:
+    found = case(name, text, theirs)
+    assert found.parsed.outcome is Outcome.MALFORMED
+    assert differences.reason_of(found) == reason
 
 
 def test_numbers_are_the_same_by_value_and_true_is_none() -> None:

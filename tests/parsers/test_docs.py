@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rlvr.parsers import MAX_CHARS, PARSERS, REASONING, get_parser
+from rlvr.parsers import MAX_CALLS, MAX_CHARS, MAX_CONTAINERS, PARSERS, REASONING, get_parser
 from rlvr.types import Tool, ToolCall
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +26,8 @@ def test_every_format_and_every_policy_has_its_row() -> None:
     assert [row[0].strip("`") for row in table("The formats")] == list(PARSERS)
     assert [row[0].partition("`")[2].partition("`")[0] for row in table("Reasoning")] == list(REASONING)
     assert f"{MAX_CHARS:,} characters" in TEXT
+    assert f"{MAX_CALLS:,} calls" in TEXT
+    assert f"{MAX_CONTAINERS:,} lists and objects" in TEXT
 
 
 @pytest.mark.parametrize("row", table("The formats"), ids=lambda row: row[0])

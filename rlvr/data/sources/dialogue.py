@@ -13,6 +13,7 @@ from rlvr.data.sources.jsonl import derive_category
 from rlvr.data.sources.offered import same_names
 from rlvr.data.sources.rejects import NotUnderstood, Reject, Unused
 from rlvr.data.sources.writable import why_not_written
+from rlvr.parsers.attempts import MAX_CALLS, MAX_CONTAINERS, hold_too_much
 from rlvr.parsers.base import too_deep
 from rlvr.rewards.language import read_messages
 from rlvr.rewards.words import classify_words, has_words, languages
@@ -221,6 +222,9 @@ def why_invalid(gold: Sequence[GoldCall], tools: Sequence[Tool]) -> tuple[str, s
             return "tool_not_offered", f"{call.name!r} is called and not offered (offered: {names})"[:_MAX_REASON]
         if too_deep(call.canonical()):
             return "too_deep", f"the arguments of {call.name} are nested too deeply"
+    if hold_too_much([call.canonical() for call in gold]):
+        most = f"{MAX_CALLS:,} calls and {MAX_CONTAINERS:,} lists and objects in their arguments"
+        return "too_large", f"the ground truth holds more than a completion may: at most {most}"
     problems = check_ground_truth(gold, offered)
     if not problems:
         return None

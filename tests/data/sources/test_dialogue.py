@@ -74,6 +74,8 @@ def test_an_invalid_turn_is_rejected_and_the_next_one_goes_on() -> None:
         (Turn("assistant", calls=(ToolCall("h", {}),)), "tool_not_offered"),
         (call(n=5, m=1), "unknown_argument"),
         (Turn("assistant", " … "), "empty_answer"),
+        (Turn("assistant", calls=(ToolCall("f", {"n": 5}),) * 1_001), "too_large"),
+        (call(n=[[]] * 10_000), "too_large"),
     ],
 )
 def test_codes_of_invalid_turns(turn: Turn, code: str) -> None:
