@@ -144,12 +144,15 @@ class _Reader:
         return bounds
 
     def at_braces(self) -> tuple[str, int] | None:
-        """The inside of `{2}`, `{2,}` or `{2,5}` and where it ends; other braces are plain characters."""
+        """The inside of `{2}`, `{2,}` or `{2,5}` and where it ends; other braces are plain characters. But
+        `{,5}` is left unread: to Python it repeats, to ECMA-262 it does not."""
         if self.peek() != "{":
             return None
         end = self.source.find("}", self.at, self.at + 16)
         text = self.source[self.at + 1 : end] if end > 0 else ""
-        least, _, most = text.partition(",")
+        least, comma, most = text.partition(",")
+        if comma and not least and set(most) <= _DIGITS:
+            raise UnsupportedError("repeated at most so often, without a least")
         fits = bool(least) and set(least) <= _DIGITS and set(most) <= _DIGITS
         return (text, end + 1) if fits else None
 

@@ -132,7 +132,6 @@ PREFIXES = ["", "<tool_call>", "[f(x=", "[", "[TOOL_CALLS]", "[TOOL_CALLS]f[ARGS
 
 def seconds(parser: Parser, text: str, times: int = 1) -> float:
     best = float("inf")
-    gc.collect()
     gc.disable()  # else what other tests left on the heap is walked again and again, the more the longer the text
     try:
         for _ in range(times):

@@ -36,7 +36,6 @@ H = _hostile()
 
 def seconds(text: str, rewards: Any = REWARDS) -> float:
     """Processor time of all four components on both examples: one that wants calls, one that wants none."""
-    gc.collect()
     gc.disable()  # else what other tests left on the heap is walked again and again, the more the longer the text
     try:
         start = time.process_time()
