@@ -19,7 +19,7 @@ from rlvr.parsers.strict_json import bounded_int, finite_float
 from rlvr.types import CallAttempt, Tool, ToolCall
 
 _OPEN, _CLOSE, _ESCAPE = "<start_function_call>", "<end_function_call>", "<escape>"
-_HEAD = re.compile(r"\s*+call:([^{}<>\n]++)(?=\{)")
+_HEAD = re.compile(r"\s*+call:[^\S\n]*+([^\s{}<>][^{}<>\n]*+)(?=\{)")
 _CUT_HEAD = re.compile(r"\s*+(?:c|ca|cal|call|call:[^{}<>\n]*+)?+\Z")
 _UNMARKED = re.compile(r"call:[^{}<>\n]{1,200}+\{")
 _KEY = re.compile(r"([^\s:{}\[\]<>,]++)\s*+:")

@@ -164,3 +164,11 @@ def test_nested_unclosed_and_stray_tags_are_malformed_and_whole_calls_are_kept(n
         assert [a.fault for a in parsed.attempts] == faults, text
         assert parsed.outcome is Outcome.MALFORMED
         assert [c.name for c in parsed.calls] == ["f"]
+
+
+@pytest.mark.parametrize("name", ["", " ", " \t", "\r "])
+def test_a_call_of_functiongemma_has_a_name(name: str) -> None:
+    """Found by fuzzing: spaces were a name, and the name that was left of them empty."""
+    parsed = get_parser("functiongemma").parse(f"<start_function_call>call:{name}{{city:4}}<end_function_call>")
+    assert parsed.outcome is Outcome.MALFORMED
+    assert not parsed.calls
