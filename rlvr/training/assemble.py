@@ -7,7 +7,7 @@ from typing import Any
 
 from rlvr.errors import ModelError
 from rlvr.training.dataset import grpo_rows, render_mixture, warmup_rows
-from rlvr.training.job import Job
+from rlvr.training.job import Job, say
 
 
 def build_trainer(job: Job) -> Any:
@@ -42,19 +42,18 @@ def _options(job: Job) -> dict[str, Any]:
 
 
 def _shared(job: Job) -> bool:
-    """Whether prompts are shared: asked for, or `auto` on a CPU with a model that can."""
-    import torch
-
-    from rlvr.training.shared_prefix import supports
+    """Whether prompts are shared: wherever they can be, unless the recipe says off. A fallback says why."""
+    from rlvr.training.sharing import disagreement, why_not
 
     if job.recipe.shared_prefix == "off":
         return False
-    able = supports(job.model)
-    if job.recipe.shared_prefix == "on" and not able:
-        raise ModelError(
-            f"{job.recipe.model}: shared_prefix: on needs full attention in every layer. Use shared_prefix: auto."
-        )
-    return able and (job.recipe.shared_prefix == "on" or not torch.cuda.is_available())
+    reason = why_not(job.model) or disagreement(job.model)
+    if reason is None:
+        return True
+    if job.recipe.shared_prefix == "on":
+        raise ModelError(f"{job.recipe.model}: shared_prefix: on: {reason}. Use shared_prefix: auto, which falls back.")
+    say(f"{job.recipe.name}: prompts are not shared: {reason}. Steps take longer; the results are the same.")
+    return False
 
 
 def _optimizer(job: Job, args: Any) -> Any:

@@ -82,9 +82,13 @@ def _attend(
 
 @contextmanager
 def plain_attention(model: Any, segments: Segments | None = None) -> Iterator[None]:
-    """Use `attend` inside the block where it is the faster one: a model in bf16 on a CPU, without a sliding window."""
+    """Use `attend` inside the block where it is the faster one: a model in bf16 on a CPU, without a sliding window.
+
+    Not under gradient checkpointing: that computes layers again in the backward pass, outside the block.
+    """
     weight = model.get_input_embeddings().weight
-    if weight.dtype != torch.bfloat16 or weight.device.type != "cpu":
+    again = getattr(model, "is_gradient_checkpointing", False)
+    if weight.dtype != torch.bfloat16 or weight.device.type != "cpu" or again:
         yield
         return
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS

@@ -1,5 +1,9 @@
 """GRPO with TRL's `GRPOTrainer`, and three savings that leave its gradient as it is.
 
+TRL has no public hook at these places: `_prepare_inputs`, `_compute_loss` and `_get_per_token_logps_and_entropies` are
+overridden, each with TRL's own arguments, and call TRL's where a saving would change the loss (`sharing.why_not`, and the
+conditions below).
+
 A group's prompt is computed once (`shared_prefix`), and so is a completion that was sampled several times. Completions
 whose advantage is 0 are left out of the pass: without a KL term and with a loss that is normalised by the tokens of the
 whole generation (`dapo`), they add nothing.
@@ -12,10 +16,13 @@ from typing import Any
 import torch
 from trl import GRPOTrainer
 
-from rlvr.training.shared_prefix import Row, score_targets
+from rlvr.training.shared_prefix import Row
+from rlvr.training.sharing import score_inside
 
 # Loss types that TRL normalises by the generation's tokens: leaving rows out does not change what the others weigh.
 NORMALISED_GLOBALLY = ("dapo", "cispo")
+# Loss types that TRL normalises by the tokens of a micro-batch: which rows stand together is part of the loss.
+NORMALISED_BY_BATCH = ("bnpo",)
 
 
 class SharedPrefixGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
@@ -29,15 +36,22 @@ class SharedPrefixGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         inputs = super()._prepare_inputs(generation_batch)
         if self.model.training and self._buffered_inputs is not before:
             # TRL has shuffled the rows before it split them: bring those of one prompt together again.
-            self._buffered_inputs = regroup(self._buffered_inputs)
+            window = self.args.gradient_accumulation_steps
+            if self.loss_type not in NORMALISED_BY_BATCH and self._rows_are_independent():
+                self._buffered_inputs = regroup_windows(self._buffered_inputs, window)
             inputs = self._buffered_inputs[self._step % self.args.steps_per_generation]
         return inputs
+
+    def _rows_are_independent(self) -> bool:
+        """Whether a row's part of the loss is the same whatever rows stand beside it."""
+        return bool(self.top_entropy_quantile == 1.0) and not self._entropy_bonus_enabled
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
         if (
             self.skip_zero_advantage
             and self.beta == 0.0
             and self.loss_type in NORMALISED_GLOBALLY
+            and self._rows_are_independent()
             and self.model.training
         ):
             keep = inputs["advantages"] != 0
@@ -50,14 +64,18 @@ class SharedPrefixGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     def _get_per_token_logps_and_entropies(
         self, model: Any, input_ids: Any, attention_mask: Any, logits_to_keep: int, *args: Any, **kwargs: Any
     ) -> Any:
-        if kwargs.get("compute_aux_loss") or any(kwargs.get(k) is not None for k in ("pixel_values", "token_type_ids")):
+        # The head's entropies carry no gradient, which a bonus for entropy needs.
+        bonus = self._entropy_bonus_enabled and torch.is_grad_enabled()
+        other = any(kwargs.get(k) is not None for k in ("pixel_values", "token_type_ids", "mm_token_type_ids"))
+        if bonus or other or kwargs.get("compute_aux_loss"):
             return super()._get_per_token_logps_and_entropies(
                 model, input_ids, attention_mask, logits_to_keep, *args, **kwargs
             )
         rows = rows_of(input_ids, attention_mask, logits_to_keep)
         # Rows of one prompt beside each other, and what was sampled twice computed once.
         scored = sorted(set(rows), key=lambda row: (row.ids[: row.start], row.ids))
-        scores = score_targets(self.accelerator.unwrap_model(model), scored, temperature=self.temperature)
+        with self.accelerator.autocast():
+            scores = score_inside(model, self.accelerator.unwrap_model(model), scored, self.temperature)
         logps = scatter(scores.logps, scored, rows, logits_to_keep)
         entropies = scatter(scores.entropies, scored, rows, logits_to_keep)
         return logps, entropies if kwargs.get("compute_entropy") else None, None
@@ -94,9 +112,21 @@ def scatter(values: torch.Tensor, scored: list[Row], rows: list[Row], width: int
     return flat.index_put((torch.tensor(places, dtype=torch.long, device=values.device),), taken).view(len(rows), width)
 
 
+def regroup_windows(batches: list[dict[str, Any]], window: int) -> list[dict[str, Any]]:
+    """`regroup` within the micro-batches of one optimizer step, `window` of them, so that no step gets other rows."""
+    if window % len(batches) == 0:
+        return regroup(batches)
+    if len(batches) % window:
+        return batches
+    return [b for i in range(0, len(batches), window) for b in regroup(batches[i : i + window])]
+
+
 def regroup(batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Bring rows of one prompt together over all batches of a generation, and split them again in the same sizes."""
-    if len(batches) < 2:
+    """Bring rows of one prompt together over all batches, and split them again in the same sizes.
+
+    Batches that hold lists (images, say) stay as they are.
+    """
+    if len(batches) < 2 or any(isinstance(value, list) for value in batches[0].values()):
         return batches
     prompts = torch.cat([b["prompt_ids"] for b in batches]).tolist()
     first = {tuple(p): i for i, p in reversed(list(enumerate(prompts)))}

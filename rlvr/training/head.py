@@ -27,10 +27,16 @@ class HeadScores(NamedTuple):
 def score_head(head: Any, hidden: torch.Tensor, targets: torch.Tensor, temperature: float) -> HeadScores:
     """Score `targets` (n,) under `head(hidden) / temperature`, with hidden states (n, size).
 
-    A head that is not a plain linear layer without bias (an adapter, say) is called as it is, under autograd.
+    A head that is not a plain linear layer without bias (an adapter, say) is called as it is, under autograd. Under
+    autocast the products are of its precision, and the gradients of the weights' own.
     """
     if type(head) is torch.nn.Linear and head.bias is None:
-        return HeadScores(*_LinearHead.apply(hidden, head.weight, targets, temperature))
+        weight, kind = head.weight, hidden.device.type
+        if torch.is_autocast_enabled(kind):
+            dtype = torch.get_autocast_dtype(kind)
+            hidden, weight = hidden.to(dtype), weight.to(dtype)
+        with torch.autocast(kind, enabled=False):
+            return HeadScores(*_LinearHead.apply(hidden, weight, targets, temperature))
     parts = [
         _called(head, hidden[i : i + LOGIT_ROWS], targets[i : i + LOGIT_ROWS], temperature)
         for i in range(0, targets.numel(), LOGIT_ROWS)

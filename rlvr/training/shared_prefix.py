@@ -22,8 +22,9 @@ from rlvr.training.head import HeadScores, score_head
 
 # A shared prefix shorter than this is not worth a second pass.
 MIN_PREFIX = 16
-# Tokens of one packed sequence: attention grows with its square.
+# Tokens of one packed sequence: attention grows with its square, and a CUDA device idles over short ones.
 PACK_TOKENS = 1024
+PACK_TOKENS_CUDA = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,16 @@ def score_targets(model: Any, rows: list[Row], *, temperature: float = 1.0) -> H
     """Score every row's targets under a causal language model of transformers, sharing prefixes between neighbours.
 
     Args:
-        model: a `PreTrainedModel` for causal language modelling whose layers all use full attention.
+        model: a `PreTrainedModel` for causal language modelling whose layers all use full attention, or a PEFT model
+            around one.
         rows: sequences in the order in which the targets are returned.
         temperature: logits are divided by it, as the sampler does.
     """
+    model = model.get_base_model() if hasattr(model, "peft_config") else model
     device = model.get_input_embeddings().weight.device
     base, head = model.get_decoder(), model.get_output_embeddings()
     hidden, targets = [], []
-    for pack in packs(group_rows(rows), rows):
+    for pack in packs(group_rows(rows), rows, PACK_TOKENS_CUDA if device.type == "cuda" else PACK_TOKENS):
         layout = lay_out(pack, rows)
         with plain_attention(base, layout.lengths()):
             out = base(
@@ -84,8 +87,10 @@ def score_targets(model: Any, rows: list[Row], *, temperature: float = 1.0) -> H
     return score_head(head, torch.cat(hidden), torch.tensor(targets, device=device), temperature)
 
 
-def packs(groups: list[tuple[int, list[int]]], rows: list[Row]) -> list[list[tuple[int, list[int]]]]:
-    """Put neighbouring groups into packs of at most `PACK_TOKENS` tokens; a larger group is split, prefix repeated."""
+def packs(
+    groups: list[tuple[int, list[int]]], rows: list[Row], limit: int = PACK_TOKENS
+) -> list[list[tuple[int, list[int]]]]:
+    """Put neighbouring groups into packs of at most `limit` tokens; a larger group is split, its prefix repeated."""
     out: list[list[tuple[int, list[int]]]] = []
     room = 0
     for length, members in groups:
@@ -95,7 +100,7 @@ def packs(groups: list[tuple[int, list[int]]], rows: list[Row]) -> list[list[tup
             cost = rest + (length if fresh else 0)
             if not out or cost > room:
                 out.append([(length, [index])])
-                room = PACK_TOKENS - rest - length
+                room = limit - rest - length
                 continue
             if fresh:
                 out[-1].append((length, [index]))
@@ -155,16 +160,3 @@ def _append(layout: Layout, ids: tuple[int, ...], position: int, segment: int, p
     layout.positions += range(position, position + len(ids))
     layout.segments += [segment] * len(ids)
     layout.parents += [parent] * len(ids)
-
-
-def supports(model: Any) -> bool:
-    """Whether a model can share prefixes: a decoder whose layers all attend to everything before them."""
-    config = getattr(model, "config", None)
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    if kinds != {"full_attention"} or getattr(config, "final_logit_softcapping", None):
-        return False
-    return (
-        hasattr(model, "get_decoder")
-        and model.get_output_embeddings() is not None
-        and not hasattr(model, "peft_config")
-    )

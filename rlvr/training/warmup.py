@@ -9,7 +9,8 @@ import torch
 from trl import SFTConfig, SFTTrainer
 
 from rlvr.errors import UsageError
-from rlvr.training.shared_prefix import Row, score_targets
+from rlvr.training.shared_prefix import Row
+from rlvr.training.sharing import score_inside
 
 # How many tokens decide: with some tokenizers "<tool_call>" and "<think>" share their first.
 DECIDING = 2
@@ -35,10 +36,13 @@ class SharedPrefixSFTTrainer(SFTTrainer):  # type: ignore[misc]
                 inputs["input_ids"].tolist(), inputs["labels"].tolist(), inputs["attention_mask"].tolist(), strict=True
             )
         ]
-        scores = score_targets(self.accelerator.unwrap_model(model), rows)
+        with self.accelerator.autocast():
+            scores = score_inside(model, self.accelerator.unwrap_model(model), rows)
         count = scores.logps.numel() if num_items_in_batch is None else num_items_in_batch
         weights = decision_weights(rows, self.opening, self.decision_weight).to(scores.logps)
         loss = -(scores.logps * weights / weights.mean()).sum() / count
+        if num_items_in_batch is not None and self.args.average_tokens_across_devices:
+            loss = loss * self.accelerator.num_processes  # `count` is of all processes, whose gradients are averaged
         self._metrics["train"]["mean_token_accuracy"].append(scores.hits.float().mean().item())
         self._metrics["train"]["entropy"].append(scores.entropies.mean().item())
         return (loss, {"logits": torch.empty(0)}) if return_outputs else loss

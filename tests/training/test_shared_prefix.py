@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from rlvr.training import shared_prefix  # noqa: E402
-from rlvr.training.shared_prefix import Row, group_rows, packs, score_targets, supports  # noqa: E402
+from rlvr.training.shared_prefix import Row, group_rows, packs, score_targets  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -91,15 +91,6 @@ def test_packs_hold_every_row_once_in_order_whatever_their_size(model, monkeypat
     rows = make_rows()
     expected = score_targets(model, rows).logps
     monkeypatch.setattr(shared_prefix, "PACK_TOKENS", limit)
-    found = packs(group_rows(rows), rows)
+    found = packs(group_rows(rows), rows, limit)
     assert [i for pack in found for _, members in pack for i in members] == list(range(len(rows)))
     torch.testing.assert_close(score_targets(model, rows).logps, expected, rtol=0, atol=2e-5)
-
-
-def test_sliding_window_models_are_not_supported(model) -> None:
-    assert supports(model)
-    model.config.layer_types = ["full_attention", "sliding_attention"]
-    try:
-        assert not supports(model)
-    finally:
-        model.config.layer_types = None
