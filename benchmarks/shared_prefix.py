@@ -2,11 +2,12 @@
 
 Three things are shown, both ways:
 
-- the update: TRL's loss with log-probabilities and entropies, and its backward pass, in turn in one process; medians, the
-  ratio of pairs, and how far losses and gradients differ. Left out: generation and the optimizer;
+- the update: TRL's loss with log-probabilities and entropies, and its backward pass, in turn in one process; medians,
+  the ratio of pairs, and how far losses and gradients differ. Left out: generation and the optimizer;
 - the same with prompts of mixed lengths, as a mixture gives them: two prompts of four completions each;
-- with `--steps`, whole steps of training in processes of their own: generation by transformers (exactly `--completion`
-  tokens each), rewards, update and optimizer (fp32 master copies for bf16); seconds a step and the process's peak memory.
+- with `--steps`, whole steps of training in processes of their own: generation by transformers (exactly
+  `--completion` tokens each), rewards, update and optimizer (fp32 master copies for bf16); seconds a step and the
+  process's peak memory.
 
 Without a model folder a small random Llama is made here: its ratio says little about a real one.
 
@@ -25,7 +26,6 @@ import sys
 import tempfile
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -97,9 +97,9 @@ def small_tokenizer() -> Any:
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    inner = Tokenizer(models.WordLevel({f"w{i}": i for i in range(2048)}, unk_token="w0"))  # noqa: S106
+    inner = Tokenizer(models.WordLevel({f"w{i}": i for i in range(2048)}, unk_token="w0"))
     inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="w1", pad_token="w1")  # noqa: S106
+    return PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="w1", pad_token="w1")
 
 
 def batch(vocabulary: int, prompts: list[int], completion: int) -> dict[str, Any]:

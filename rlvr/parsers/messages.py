@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlvr.parsers.attempts import Attempts, TooMuch
+from rlvr.parsers.attempts import Attempts, Room, TooMuch
 from rlvr.parsers.base import MAX_CHARS, SURROGATE, Parser, assemble, read_call, too_deep, too_long, too_much
 from rlvr.types import CallAttempt, ParsedCompletion, Tool
 
@@ -29,7 +29,8 @@ def parse_messages(
 
     `content` (a string, or a list of parts with `text`) is parsed as text; `tool_calls` are calls beside it, their
     `arguments` an object or a JSON string; `reasoning_content`, `reasoning` or `thinking` is reasoning. Anything in
-    them that is no call, is a faulty attempt. Total: whatever the messages hold, nothing is raised.
+    them that is no call, is a faulty attempt. Their contents and arguments together may have `MAX_CHARS` characters, as
+    one text may. Total: whatever the messages hold, nothing is raised.
 
     >>> from rlvr.parsers import get_parser
     >>> call = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -39,7 +40,7 @@ def parse_messages(
     attempts = Attempts.of_many()
     texts: list[str] = []
     reasonings: list[str] = []
-    content = ""
+    content, room = "", Room(MAX_CHARS)
     try:
         for message in messages:
             if not isinstance(message, Mapping) or message.get("role", "assistant") != "assistant":
@@ -47,13 +48,14 @@ def parse_messages(
             content = _text(message.get("content"))
             if len(content) > MAX_CHARS:
                 return too_long(content, truncated)
+            room.take(len(content))
             separate = _text(next((message[k] for k in REASONING_KEYS if message.get(k)), None)).strip()
             # Where the server already took the reasoning out, the content no longer starts inside it.
             parsed = parser.parse(content, reasoning_opened=reasoning_opened and not separate, tools=tools)
             texts.append(parsed.text)
             reasonings += [separate, parsed.reasoning]
             attempts.extend(parsed.attempts)
-            attempts.extend(_structured(c, attempts) for c in _calls(message.get("tool_calls")))
+            attempts.extend(_structured(c, attempts, room) for c in _calls(message.get("tool_calls")))
         attempts.check()
     except TooMuch:
         shown = content or _shown(message.get("tool_calls"))
@@ -80,8 +82,11 @@ def _calls(value: Any) -> Sequence[Any]:
     return value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
 
 
-def _structured(value: Any, attempts: Attempts) -> CallAttempt:
-    """One entry of `tool_calls`; arguments that are objects go through JSON too, so that both ways are read alike."""
+def _structured(value: Any, attempts: Attempts, room: Room) -> CallAttempt:
+    """One entry of `tool_calls`; arguments that are objects go through JSON too, so that both ways are read alike.
+
+    `room` is for characters. Raises `TooMuch` where none is left.
+    """
     raw = _shown(value)
     body = value.get("function", value) if isinstance(value, Mapping) else None
     if not isinstance(body, Mapping):
@@ -89,6 +94,8 @@ def _structured(value: Any, attempts: Attempts) -> CallAttempt:
     name, arguments = body.get("name"), body.get("arguments")
     try:
         text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        if len(text) <= MAX_CHARS:
+            room.take(len(text))
         read = attempts.read_json(text) if len(text) <= MAX_CHARS else _BROKEN
     except (TypeError, ValueError, RecursionError):
         read = _BROKEN

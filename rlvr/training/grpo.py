@@ -1,8 +1,8 @@
 """GRPO with TRL's `GRPOTrainer`, and three savings that leave its gradient as it is.
 
 TRL has no public hook at these places: `_prepare_inputs`, `_compute_loss` and `_get_per_token_logps_and_entropies` are
-overridden, each with TRL's own arguments, and call TRL's where a saving would change the loss (`sharing.why_not`, and the
-conditions below).
+overridden, each with TRL's own arguments, and call TRL's where a saving would change the loss (`sharing.why_not`, and
+the conditions below).
 
 A group's prompt is computed once (`shared_prefix`), and so is a completion that was sampled several times. Completions
 whose advantage is 0 are left out of the pass: without a KL term and with a loss that is normalised by the tokens of the

@@ -96,6 +96,20 @@ def test_text_and_emptiness(hermes: Parser) -> None:
     assert parse_messages(assistant("x" * (MAX_CHARS + 1)), hermes).outcome is Outcome.MALFORMED
 
 
+def test_messages_together_may_be_as_long_as_one_text(hermes: Parser) -> None:
+    """Ten calls of a tenth each are read; one character more in any of them, or in words beside, is too much."""
+    tenth = MAX_CHARS // 10 - len('{"a": ""}')
+    calls = [tool_call({"a": "x" * tenth}) for _ in range(10)]
+    assert len(parse_messages(assistant("", tool_calls=calls), hermes).calls) == 10
+    for more in (
+        assistant("N", tool_calls=calls),
+        assistant("", tool_calls=[*calls[1:], tool_call({"a": "y" * (tenth + 1)})]),
+    ):
+        parsed = parse_messages(more, hermes)
+        assert (parsed.outcome, parsed.calls) == (Outcome.MALFORMED, ())
+    assert parse_messages([*assistant("x" * (MAX_CHARS - 1)), *assistant("No.")], hermes).outcome is Outcome.MALFORMED
+
+
 @given(
     st.lists(
         st.dictionaries(

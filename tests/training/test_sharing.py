@@ -49,7 +49,7 @@ def trainer(kind: type, model: Any, folder: Path, peft_config: Any = None, **opt
 
 
 def inputs(seed: int, model: Any) -> dict[str, Any]:
-    """What TRL hands to its loss: two prompts of different lengths, four completions each, padded, two of them truncated."""
+    """What TRL hands to its loss: two prompts of different lengths, four completions each, padded, one masked."""
     rng = random.Random(seed)
     draw = lambda n: [rng.randrange(5, VOCABULARY) for _ in range(n)]  # noqa: E731
     prompts = [draw(rng.randint(20, 60)) for _ in range(2)]
