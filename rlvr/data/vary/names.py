@@ -15,6 +15,8 @@ from rlvr.types import Tool
 
 FILE = Path(__file__).resolve().parent / "synonyms.yaml"
 STYLES = ("snake", "snake", "camel", "pascal", "dotted")
+ADDED = (0.4, 0.4, 0.2)
+"""Shares of tools that get no further optional parameter, one, two."""
 # Schema keywords beside which parameters can be renamed without breaking what refers to them by name.
 RENAMABLE = frozenset({"type", "properties", "required", "additionalProperties", "description"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -68,7 +70,7 @@ def styled(words: list[str], style: str) -> str:
 
 
 def vary_tool(tool: Tool, used: frozenset[str], taken: set[str], rng: random.Random) -> Renamed:
-    """Rename a tool and its parameters, drop some optional parameters that nobody uses, add one, change the order.
+    """Rename a tool and its parameters, drop optional parameters that nobody uses, add up to two, change the order.
 
     `used` are the parameters that some call passes: they stay. `taken` are names of tools that may not be given again.
     A schema with keywords that refer to parameters by name keeps its parameters' names.
@@ -114,6 +116,6 @@ def _parameter_names(names: list[str], rng: random.Random) -> dict[str, str]:
 
 
 def _add_optional(properties: dict[str, Any], rng: random.Random) -> None:
-    if rng.random() < 0.3:
-        name = rng.choice(sorted(load_synonyms()["optional"]))
-        properties.setdefault(name, load_synonyms()["optional"][name])
+    known = load_synonyms()["optional"]
+    for name in rng.sample(sorted(known), rng.choices((0, 1, 2), ADDED)[0]):
+        properties.setdefault(name, known[name])

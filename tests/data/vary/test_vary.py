@@ -8,6 +8,7 @@ import random
 import pytest
 
 from rlvr.data.generator import generate
+from rlvr.data.generator.catalogue import load_catalogue
 from rlvr.data.vary import vary
 from rlvr.data.vary.names import load_synonyms, styled, vary_tool, words_of
 from rlvr.data.vary.values import invented, load_things, plain, renamed, strings, vary_values
@@ -56,6 +57,15 @@ def test_neighbours_keep_one_list_of_tools() -> None:
     before = [len(list(g)) for _, g in itertools.groupby(EXAMPLES, key=lambda e: e.tools)]
     after = [len(list(g)) for _, g in itertools.groupby(vary(EXAMPLES, 1), key=lambda e: e.tools)]
     assert before == after
+
+
+def test_what_is_added_is_a_parameter_of_no_tool_and_no_query_names_it() -> None:
+    """Else the ground truth, which leaves it out, would be wrong."""
+    added = load_synonyms()["optional"]
+    own = {p for t in load_catalogue() for p in t.tool.parameters.get("properties", {})}
+    assert {"_".join(words_of(p)) for p in own}.isdisjoint(added)
+    queries = " ".join(e.query.lower() for e in EXAMPLES)
+    assert [name for name in added if name.replace("_", " ") in queries and "_" in name] == []
 
 
 def test_the_same_seed_gives_the_same_examples_and_another_does_not() -> None:
