@@ -6,7 +6,9 @@
     │   ├── DataError          a data row: names the file and line, or the example's id
     │   ├── ModelError         a model folder or name that cannot be loaded
     │   └── MissingExtraError  an optional package is not installed: gives the install command
-    └── RunError               a run failed on the way (exit code 1): full disk, dead engine; says what survived
+    ├── RunError               a run failed on the way (exit code 1): full disk, dead engine; says what survived
+    │   └── GuardError         a guard of the recipe stopped the run (exit code 3): says why, and what to change
+    └── PreemptedError         a run was asked to stop (SIGTERM), and saved all of it first (exit code 75)
 
 Bad model output is never an error: it gets a low score. A bug raises whatever Python raises.
 """
@@ -21,6 +23,7 @@ class RlvrError(Exception):
     """Base of every error that rlvr raises on purpose."""
 
     exit_code = 1
+    told_by_main = False  # of several training processes one speaks; set in the others
 
 
 class UsageError(RlvrError):
@@ -64,6 +67,18 @@ class MissingExtraError(UsageError):
 
 class RunError(RlvrError):
     """A run stopped on the way; the message says what survived and how to go on."""
+
+
+class GuardError(RunError):
+    """A guard of the recipe stopped a run that went bad; its checkpoint and what was selected so far are kept."""
+
+    exit_code = 3
+
+
+class PreemptedError(RlvrError):
+    """A run was asked to stop, and has saved all of it. 75 is EX_TEMPFAIL of sysexits.h: the same again will do."""
+
+    exit_code = 75
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

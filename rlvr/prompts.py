@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rlvr.errors import DataError
+from rlvr.errors import DataError, UsageError
 from rlvr.parsers import Parser, get_parser
 from rlvr.types import Example, Tool, ToolCall
 
@@ -36,6 +36,9 @@ Write calls in exactly this form, here two calls of made-up functions:
 {sample}
 If no function fits, say so in the user's language and call none."""
 
+THINKING = "enable_thinking"
+"""What the chat templates of Qwen3 and GLM call it."""
+
 _SAMPLE = (
     ToolCall("first_function", {"text_argument": "some text", "number_argument": 3}),
     ToolCall("second_function", {"flag_argument": True}),
@@ -54,23 +57,35 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RenderedPrompt:
-    """`token_ids` are those of `text`, nothing added; `reasoning_opened`: it ends in an open reasoning tag."""
+    """`token_ids` are those of `text`, nothing added; `reasoning_opened`: it ends in an open reasoning tag.
+
+    `structure`: a structural tag (`rlvr.rollouts.structured`) that a completion is held to; empty where none is.
+    """
 
     text: str
     token_ids: tuple[int, ...]
     reasoning_opened: bool = False
+    structure: str = ""
 
 
-def render(example: Example, tokenizer: Tokenizer, parser: str = "hermes") -> RenderedPrompt:
+def render(
+    example: Example,
+    tokenizer: Tokenizer,
+    parser: str = "hermes",
+    template_kwargs: Mapping[str, Any] | None = None,
+) -> RenderedPrompt:
     """Render an example's messages and tools, ending where the assistant's turn begins.
 
     `parser` names the format in which a model whose template takes no tools is asked to call; a template that takes
-    them says so itself (`rlvr.parsers.detect` reads which).
+    them says so itself (`rlvr.parsers.detect` reads which). `template_kwargs` are handed to the chat template
+    (`thinking_kwargs`).
 
     Raises `DataError` naming the example where the chat template refuses it, or where a tool's name did not reach the
     prompt, and `UsageError` on an unknown parser.
     """
     format = get_parser(parser)
+    if template_kwargs:
+        tokenizer = _Told(tokenizer, template_kwargs)
     text = _with_template(example, tokenizer)
     if text is None:
         text = _with_system_prompt(example, tokenizer, format)
@@ -81,6 +96,41 @@ def render(example: Example, tokenizer: Tokenizer, parser: str = "hermes") -> Re
             )
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     return RenderedPrompt(text, tuple(ids), text.rstrip().endswith("<think>"))
+
+
+class _Told:
+    """A tokenizer whose chat template is told something beside the messages and the tools."""
+
+    def __init__(self, tokenizer: Tokenizer, template_kwargs: Mapping[str, Any]) -> None:
+        self._tokenizer, self._kwargs = tokenizer, dict(template_kwargs)
+        self.chat_template, self.bos_token = tokenizer.chat_template, tokenizer.bos_token
+
+    def apply_chat_template(self, conversation: Any, **kwargs: Any) -> Any:
+        return self._tokenizer.apply_chat_template(conversation, **{**self._kwargs, **kwargs})
+
+    def __call__(self, text: Any, **kwargs: Any) -> Any:
+        return self._tokenizer(text, **kwargs)
+
+
+def thinking_kwargs(tokenizer: Tokenizer, thinking: bool | None) -> dict[str, Any]:
+    """What a chat template is told to turn thinking on or off; nothing where `thinking` is `None`.
+
+    Raises `UsageError` where the template does not look at it: the setting would do nothing.
+    """
+    if thinking is None:
+        return {}
+    texts = set()
+    for value in (True, False):
+        try:
+            texts.add(_apply(_Told(tokenizer, {THINKING: value}), [{"role": "user", "content": "probe"}], None))
+        except Exception as error:  # a chat template is a program of the model's
+            raise UsageError(f"thinking: the chat template cannot be asked: {type(error).__name__}: {error}") from error
+    if len(texts) == 1:
+        raise UsageError(
+            f"thinking: {str(thinking).lower()}: this model's chat template has no switch for it (`{THINKING}`). "
+            "Leave thinking out."
+        )
+    return {THINKING: thinking}
 
 
 def takes_tools(tokenizer: Tokenizer) -> bool:
@@ -104,6 +154,16 @@ def _with_template(example: Example, tokenizer: Tokenizer) -> str | None:
 
 
 def _with_system_prompt(example: Example, tokenizer: Tokenizer, format: Parser) -> str:
+    turns = system_turns(example, format)
+    if not tokenizer.chat_template:
+        return _beginning(tokenizer) + _chatml(turns)
+    if not _takes_system(tokenizer):
+        turns = _into_first_user_turn(turns)
+    return _apply_checked(example, tokenizer, turns, None)
+
+
+def system_turns(example: Example, format: Parser) -> list[dict[str, Any]]:
+    """An example's turns as texts, its tools in a system prompt that asks for calls in `format`."""
     listed = "\n".join(json.dumps(_openai(t), ensure_ascii=False) for t in example.tools)
     if format.name == "hermes":
         system = HERMES_SYSTEM_PROMPT.format(tools=listed)
@@ -113,12 +173,7 @@ def _with_system_prompt(example: Example, tokenizer: Tokenizer, format: Parser) 
     if messages and messages[0]["role"] == "system":
         system = f"{messages[0]['content']}\n\n{system}"
         messages = messages[1:]
-    turns = [{"role": "system", "content": system}, *_as_text(messages, format)]
-    if not tokenizer.chat_template:
-        return _chatml(turns)
-    if not _takes_system(tokenizer):
-        turns = _into_first_user_turn(turns)
-    return _apply_checked(example, tokenizer, turns, None)
+    return [{"role": "system", "content": system}, *_as_text(messages, format)]
 
 
 def _takes_system(tokenizer: Tokenizer) -> bool:
@@ -154,6 +209,13 @@ def _as_text(messages: Iterable[Mapping[str, Any]], format: Parser) -> list[dict
             content += "\n" + format.render([ToolCall(f["name"], f["arguments"]) for f in functions])
         out.append({"role": message["role"], "content": content.strip()})
     return out
+
+
+def _beginning(tokenizer: Tokenizer) -> str:
+    """The beginning-of-sequence token where the tokenizer puts it before a text: a base model knows no other."""
+    begin = tokenizer.bos_token or ""
+    own = tokenizer(begin, add_special_tokens=False)["input_ids"] if begin else []
+    return begin if own and list(tokenizer("a")["input_ids"][: len(own)]) == list(own) else ""
 
 
 def _chatml(turns: Sequence[Mapping[str, Any]]) -> str:

@@ -227,6 +227,8 @@ def _match(hint: Any, value: Any, where: str, key: str, problems: list[str]) -> 
                 return True, converted
         return False, None
     if origin is Literal:
+        if isinstance(value, bool) and not any(isinstance(x, bool) for x in get_args(hint)):
+            value = "on" if value else "off"  # as it was written: YAML takes both words for booleans
         return value in get_args(hint), value
     if hint in (NoneType, None):
         return value is None, None

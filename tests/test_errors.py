@@ -8,8 +8,10 @@ from rlvr import errors
 from rlvr.errors import (
     ConfigError,
     DataError,
+    GuardError,
     MissingExtraError,
     ModelError,
+    PreemptedError,
     RlvrError,
     RunError,
     UsageError,
@@ -22,6 +24,8 @@ from rlvr.errors import (
     [
         (RlvrError("x"), 1),
         (RunError("x"), 1),
+        (PreemptedError("x"), 75),
+        (GuardError("x"), 3),
         (UsageError("x"), 2),
         (ConfigError(["x"]), 2),
         (DataError("f:1", "x"), 2),
@@ -36,7 +40,7 @@ def test_exit_codes(error: RlvrError, code: int) -> None:
 
 def test_the_tree_in_the_docstring_names_every_error() -> None:
     named = {n for n in vars(errors) if isinstance(vars(errors)[n], type) and issubclass(vars(errors)[n], RlvrError)}
-    assert len(named) == 7
+    assert len(named) == 9
     assert all(name in (errors.__doc__ or "") for name in named)
 
 

@@ -82,7 +82,9 @@ def test_the_constraints_fit_the_requirements() -> None:
         requirement = packaging.Requirement(text)
         version = versions.get(_canonical(requirement.name))
         if version is None:
-            assert requirement.name == "vllm", f"{requirement.name} has no tested version in constraints.txt"
+            # vLLM for CUDA brings a torch of its own; trackio wants older web packages than the rest has.
+            known = ("vllm", "tensorboard", "trackio", "wandb")
+            assert requirement.name in known, f"{requirement.name} has no tested version in constraints.txt"
             continue
         assert requirement.specifier.contains(version), f"{requirement} and constraints.txt: {version}"
         checked += 1

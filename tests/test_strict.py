@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import yaml
 
 from rlvr.errors import ConfigError
 from rlvr.strict import MistakesError, build, checked, describe, parse_scalar, raise_mistakes, read_yaml
@@ -41,6 +42,7 @@ class Outer:
     kind: Kind | None = None
     on: bool = False
     maybe: Inner | None = None
+    switch: Literal["auto", "on", "off"] = "auto"
 
     def __post_init__(self) -> None:
         if self.name == "bad":
@@ -197,3 +199,18 @@ def test_types_in_words() -> None:
     assert describe(Mapping[str, int]) == "keys and values"
     assert describe(Kind | None) == "Kind or null"
     assert describe(dict) == "a mapping"
+
+
+@pytest.mark.parametrize(("written", "meant"), [("on", "on"), ("off", "off"), ("'off'", "off"), ("auto", "auto")])
+def test_on_and_off_are_words_where_words_are_asked_for(written: str, meant: str) -> None:
+    """YAML 1.1 reads them as booleans."""
+    problems: list[str] = []
+    made = build(Outer, {"name": "x", **yaml.safe_load(f"switch: {written}")}, where="f", problems=problems)
+    assert made is not None
+    assert (made.switch, problems) == (meant, [])
+
+
+def test_a_boolean_is_still_no_word_of_another_kind() -> None:
+    problems: list[str] = []
+    build(Outer, {"name": "x", "mode": True}, where="f", problems=problems)
+    assert len(problems) == 1

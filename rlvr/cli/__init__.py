@@ -1,6 +1,7 @@
 """The command line: `rlvr COMMAND …`. Each command is a module here; what it needs is imported when it runs.
 
-Exit codes: 0 done, 1 a run failed on the way, 2 the caller can mend it, 130 interrupted, 141 the reader went away.
+Exit codes: 0 done, 1 a run failed on the way, 2 the caller can mend it, 3 a guard stopped a run, 75 stopped by SIGTERM
+with all of it saved, 130 interrupted, 141 the reader went away.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from rlvr.errors import RlvrError, UsageError, did_you_mean
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "score by hand": ("score", "rewards", "audit"),
     "prepare": ("models", "data"),
-    "train and measure": ("train", "eval", "report"),
+    "train and measure": ("preflight", "train", "eval", "report"),
+    "see inside a run": ("watch", "replay"),
 }
 INTERRUPTED, READER_GONE = 130, 141
 
@@ -34,10 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse, after --help or a wrong flag
         return stop.code if isinstance(stop.code, int) else 2
     except RlvrError as error:
-        _complain(str(error))
+        if not error.told_by_main:
+            _complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         go_on = getattr(args, "go_on", None)
+        if os.environ.get("RANK", "0") != "0":
+            return INTERRUPTED
         _complain("interrupted. " + (go_on(args) if go_on else "Run the same command again to go on."))
         return INTERRUPTED
     except BrokenPipeError:
@@ -80,7 +85,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, Mapping[str, str]]:
         lines.append(f"{group}:")
         for name in names:
             import_module(f"rlvr.cli.{name}").add_parser(commands)
-            lines.append(f"  {name:<8} {commands.summaries[name]}")
+            lines.append(f"  {name:<9} {commands.summaries[name]}")
         lines.append("")
     lines.append("`rlvr COMMAND --help` says more. Every command works without a GPU.")
     parser.description = "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`rlvr data build|show|probe|push`: build function-calling data with negatives, look at it, bring it to the hub."""
+"""`rlvr data build|show|probe|push|export`: build function-calling data with negatives, look at it, hand it on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlvr.cli import data_build, data_probe, data_push, data_show
+from rlvr.cli import data_build, data_export, data_probe, data_push, data_show
 
 if TYPE_CHECKING:
     from rlvr.data.mixture import DataOptions, SourceOptions
@@ -19,7 +19,8 @@ examples:
   rlvr data build --recipe smollm2-135m/stage1 --out train.jsonl.gz
   rlvr data show held_out.jsonl --n 3 --category irrelevance --lang vi
   rlvr data show data/qwen3 --html data.html
-  rlvr data push data/qwen3 me/function-calling"""
+  rlvr data push data/qwen3 me/function-calling
+  rlvr data export data/qwen3 --to verl --out train.parquet"""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -35,6 +36,7 @@ def add_parser(subparsers: Any) -> None:
     data_show.add_flags(actions.add_parser("show", help="print some examples readably, or write a page"))
     data_probe.add_parser(actions)
     data_push.add_flags(actions.add_parser("push", help="upload a finished build to the hub"))
+    data_export.add_flags(actions.add_parser("export", help="write examples as another trainer's files"))
 
 
 def _add_build(parser: argparse.ArgumentParser) -> None:

@@ -21,6 +21,8 @@ _DEFAULTS = {
     "rollout": "auto",
     "max_new_tokens": 256,
     "max_model_len": 4096,
+    "thinking": None,
+    "structured": False,
 }
 SUITES = {"bfcl-small": ("simple", "multiple", "parallel", "irrelevance")}
 _EPILOG = """\
@@ -58,6 +60,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--rollout", choices=("auto", "transformers", "vllm"), help="what generates")
     parser.add_argument("--max-new-tokens", type=int, metavar="N", help="default: 256")
     parser.add_argument("--max-model-len", type=int, metavar="N", help="prompt and completion tokens (default: 4096)")
+    parser.add_argument("--thinking", choices=("on", "off"), help="told to the chat template (default: its own)")
+    parser.add_argument(
+        "--structured", action="store_true", help="what begins as a call is a valid call of an offered tool (vLLM only)"
+    )
     parser.add_argument("--out", metavar="DIR", type=Path, help="default: eval/<data or suite>")
     parser.set_defaults(run=run, go_on=go_on, **_DEFAULTS)
 
@@ -66,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from rlvr.errors import UsageError
     from rlvr.evaluation import evaluate, write_summary
     from rlvr.evaluation.progress import StderrLines
+    from rlvr.evaluation.rendering import check_structured, rendering
     from rlvr.evaluation.selection import draw
     from rlvr.rollouts import choose_backend, make_generator
 
@@ -76,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"--max-new-tokens {args.max_new_tokens} leaves no room for a prompt in {args.max_model_len} tokens"
         )
+    if args.structured:
+        check_structured(args.parser, backend)
     examples = load_examples(args)
     if args.limit is not None:
         examples = draw(examples, args.limit, args.seed)
@@ -95,13 +104,23 @@ def run(args: argparse.Namespace) -> int:
             max_prompt_tokens=length - args.max_new_tokens,
             seed=args.seed,
             progress=say,
-            extra_settings={"data": args.suite or str(args.data), "rollout": backend},
+            render=rendering(thinking=_THINKING[args.thinking], structured=args.structured),
+            extra_settings={"data": args.suite or str(args.data), "rollout": backend, **_told(args)},
         )
     finally:
         say.close()
     print("\n\n".join(table.text() for table in write_summary(out)))
     print(f"\nwritten to {out}: table.md, summary.json, records.jsonl")
     return 0
+
+
+_THINKING = {None: None, "on": True, "off": False}
+
+
+def _told(args: argparse.Namespace) -> dict[str, str]:
+    """Settings that are kept where they were given, so that folders of evaluations without them stay what they are."""
+    thinking = {"thinking": args.thinking} if args.thinking else {}
+    return {**thinking, "structured": "on"} if args.structured else thinking
 
 
 def out_of(args: argparse.Namespace) -> Path:
@@ -136,7 +155,9 @@ def _command(args: argparse.Namespace, out: Path) -> list[str]:
     words += ["--suite", args.suite] if args.suite else ["--data", str(args.data)]
     for name, default in _DEFAULTS.items():
         value = getattr(args, name)
-        if value != default:
+        if value is True:
+            words.append(f"--{name}")
+        elif value != default:
             words += [f"--{name.replace('_', '-')}", str(value)]
     return [*words, "--out", str(out)]
 
@@ -169,12 +190,13 @@ def resolve_model(text: str, say: Any = None) -> ModelSpec:
     """
     from rlvr.evaluation import ModelSpec
     from rlvr.models import resolve
+    from rlvr.models.adapter import holds_model
 
     label, path = "", text
     if "=" in text and not Path(text).exists():
         label, path = text.split("=", 1)
     folder = Path(path).expanduser()
-    if not (folder / "config.json").is_file() and (folder / "final" / "config.json").is_file():
+    if not (folder / "config.json").is_file() and holds_model(folder / "final"):
         folder = folder / "final"
         path = str(folder)
     return ModelSpec(label or default_label(path), resolve(path, say))

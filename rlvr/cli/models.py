@@ -1,9 +1,10 @@
-"""`rlvr models list|fetch|check`: models that can be had without a hub, and what a folder holds."""
+"""`rlvr models list|fetch|check|merge`: models without a hub, what a folder holds, adapters made whole."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 
@@ -30,6 +31,11 @@ def add_parser(subparsers: Any) -> None:
     check = actions.add_parser("check", help="say whether a folder is a whole model")
     check.add_argument("path", metavar="PATH", help="a model folder")
     check.set_defaults(run=run_check)
+    merge = actions.add_parser("merge", help="write the whole model of a LoRA adapter")
+    merge.add_argument("adapter", metavar="ADAPTER", type=Path, help="an adapter's folder, or a run that saved one")
+    merge.add_argument("--out", required=True, metavar="FOLDER", type=Path, help="a new folder for the whole model")
+    merge.add_argument("--base", metavar="MODEL", help="the model below (default: the one that the adapter names)")
+    merge.set_defaults(run=run_merge)
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -54,6 +60,14 @@ def run_check(args: argparse.Namespace) -> int:
     from rlvr.models import inspect_model_folder
 
     print(inspect_model_folder(args.path))
+    return 0
+
+
+def run_merge(args: argparse.Namespace) -> int:
+    from rlvr.models.adapter import adapter_folder, merge_folder
+
+    final = args.adapter / "final"
+    print(merge_folder(final if adapter_folder(final) else args.adapter, args.out, base=args.base))
     return 0
 
 

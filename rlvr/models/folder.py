@@ -30,7 +30,7 @@ def check_model_folder(path: str | Path) -> Path:
         )
     if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file():
         raise ModelError(
-            f"{path}: holds a peft adapter without its base model. Merge it (`merge_and_unload`) and save."
+            f"{path}: holds a peft adapter without its base model. Merge it: `rlvr models merge {path} --out FOLDER`."
         )
     missing = []
     if not (path / "config.json").is_file():

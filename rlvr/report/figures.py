@@ -150,6 +150,10 @@ def _panels(run: Run) -> list[Panel]:
     return [
         ("reward", "reward", "weighted sum of the components"),
         *components,
+        *(
+            (f"reward/{c}/mean", f"reward, {c.replace('_', ' ')}", "weighted sum, this category alone")
+            for c in CATEGORIES
+        ),
         ("completions/mean_length", "completion length", "tokens, mean"),
         ("frac_reward_zero_std", "groups without variance", "share: these teach nothing"),
         ("entropy", "entropy", "nats a token"),

@@ -29,8 +29,11 @@ _HERE = Path(__file__).resolve().parent
 PAGE = "report.html"
 
 
-def write_report(runs: Sequence[Path], eval_dir: Path | None, out: Path) -> Path:
+def write_report(runs: Sequence[Path], eval_dir: Path | None, out: Path, *, refresh_seconds: int = 0) -> Path:
     """Write `out/report.html` and the figures as `out/figures/*.png`; return the page's path.
+
+    Each file is replaced in one step, so that a reader never meets half a page. With `refresh_seconds` a browser that
+    shows the page loads it again that often, as long as one of the runs goes on.
 
     Raises:
         UsageError: neither a run nor an evaluation, a folder that is no run, a run twice, no evaluation records.
@@ -50,6 +53,7 @@ def write_report(runs: Sequence[Path], eval_dir: Path | None, out: Path) -> Path
         evaluation, more = _evaluation_context(Path(eval_dir))
         context["evaluation"] = evaluation
         pictures += more
+    context["refresh"] = refresh_seconds if any(not r.finished for r in loaded) else 0
     context["written"] = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     page = _render(context)
     return _write(Path(out), page, pictures)
@@ -135,6 +139,9 @@ def _run_context(run: Run) -> dict[str, Any]:
     steps = [row["step"] for row in run.metrics]
     if steps:
         facts["steps"] = f"{steps[-1]:g}"
+    if not run.finished:
+        most = run.info.get("max_steps")
+        facts["so far"] = f"{facts.get('steps', 0)} of {most} steps" if most else "unfinished"
     versions = run.info.get("versions")
     return {
         "name": run.name,
@@ -208,9 +215,15 @@ def _write(out: Path, page: str, pictures: Sequence[Picture]) -> Path:
     try:
         (out / "figures").mkdir(parents=True, exist_ok=True)
         for picture in pictures:
-            (out / "figures" / f"{picture.name}.png").write_bytes(picture.light)
+            _replace(out / "figures" / f"{picture.name}.png", picture.light)
         # A lone surrogate in a completion has no UTF-8 form: shown as "?", where the records keep it.
-        (out / PAGE).write_bytes(page.encode("utf-8", "replace"))
+        _replace(out / PAGE, page.encode("utf-8", "replace"))
     except OSError as error:
         raise RunError(f"{out}: the report cannot be written: {error.strerror or error}") from error
     return out / PAGE
+
+
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_bytes(content)
+    beside.replace(path)

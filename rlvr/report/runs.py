@@ -35,6 +35,12 @@ class Run:
     def stage(self) -> str:
         return str(self.info.get("stage") or self.name)
 
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end; one that was resumed later goes on."""
+        ended, resumed = self.info.get("finished"), self.info.get("resumed")
+        return bool(ended) and not (resumed and str(resumed) > str(ended))
+
     def components(self) -> list[str]:
         """The reward components that were logged, in order of first appearance."""
         found: dict[str, None] = {}
@@ -42,7 +48,7 @@ class Run:
             for key in row:
                 if key.startswith("rewards/") and key.endswith("/mean"):
                     found[key.removeprefix("rewards/").removesuffix("/mean")] = None
-        return list(found)
+        return [name for name in found if "/" not in name]  # `correctness/parallel` is a slice of one
 
     def series(self, key: str) -> tuple[list[float], list[float]]:
         """`(steps, values)` of one metric where it was logged as a finite number."""

@@ -10,7 +10,7 @@ from rlvr.rollouts.base import Generation, Generator
 
 __all__ = ["BACKENDS", "Generation", "Generator", "choose_backend", "make_generator"]
 
-BACKENDS = ("auto", "transformers", "vllm")
+BACKENDS = ("auto", "transformers", "vllm", "vllm_server")
 
 
 def choose_backend(backend: str) -> str:
@@ -18,7 +18,7 @@ def choose_backend(backend: str) -> str:
 
     Raises:
         UsageError: an unknown backend.
-        MissingExtraError: `vllm` asked for and not installed; the message gives the install command.
+        MissingExtraError: `vllm` (or its server) asked for and not installed; the message gives the install command.
     """
     if backend not in BACKENDS:
         raise UsageError(
@@ -26,8 +26,8 @@ def choose_backend(backend: str) -> str:
         )
     if backend == "auto":
         return "vllm" if has("vllm") else "transformers"
-    if backend == "vllm":
-        require("vllm", vllm_extra(), "rollout: vllm")
+    if backend in ("vllm", "vllm_server"):
+        require("vllm", vllm_extra(), f"rollout: {backend}")
     return backend
 
 
@@ -45,6 +45,8 @@ def make_generator(
 ) -> Generator:
     """Load a model (a folder or a hub id) for generation. `max_model_len` counts prompt and completion tokens."""
     chosen = choose_backend(backend)
+    if chosen == "vllm_server":
+        raise UsageError("rollout: vllm_server is for training. Here, use vllm (an engine of its own) or transformers.")
     if chosen == "vllm":
         from rlvr.rollouts.vllm import VllmGenerator
 

@@ -37,7 +37,10 @@ class Generator(Protocol):
         seed: int = 0,
         n: int = 1,
     ) -> list[list[Generation]]:
-        """Return `n` completions for each prompt, in order. Temperature 0 is greedy."""
+        """Return `n` completions for each prompt, in order. Temperature 0 is greedy.
+
+        A prompt's `structure` holds its completions to a structural tag; `UsageError` where the engine has none.
+        """
         ...
 
     def set_model(self, path: str | Path) -> None:

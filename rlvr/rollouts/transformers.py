@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rlvr.errors import ModelError
+from rlvr.errors import ModelError, UsageError
 from rlvr.prompts import RenderedPrompt
 from rlvr.rollouts.base import Generation
 from rlvr.rollouts.precision import cpu_dtype
@@ -67,6 +67,8 @@ class TransformersGenerator:
     ) -> list[list[Generation]]:
         import torch
 
+        if any(p.structure for p in prompts):
+            raise UsageError("transformers has no structured outputs. Use vLLM, or leave them out.")
         torch.manual_seed(self.seed + seed)
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i].token_ids))
         out: list[list[Generation]] = [[] for _ in prompts]

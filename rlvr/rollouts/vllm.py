@@ -61,9 +61,28 @@ class VllmGenerator:
     ) -> list[list[Generation]]:
         from vllm import SamplingParams
 
-        params = SamplingParams(
-            n=n, temperature=temperature, max_tokens=max_new_tokens, seed=seed if temperature > 0 else None
-        )
+        # A request's own seed fails on a CPU where vLLM splits a prompt over two passes ("CPU Generator does not use
+        # offset"); the engine shares this process there, and samples with torch's own generator. What its cache holds
+        # decides how prompts are split, and so in which order the generator is asked.
+        own_seed = temperature > 0 and not is_cpu()
+        if temperature > 0 and is_cpu():
+            import torch
+
+            torch.manual_seed(seed)
+            self.llm.reset_prefix_cache()
+
+        def sampling(structure: str) -> Any:
+            return SamplingParams(
+                n=n,
+                temperature=temperature,
+                max_tokens=max_new_tokens,
+                seed=seed if own_seed else None,
+                structured_outputs=_structured(structure),
+            )
+
+        # One setting for all where no prompt has a structure of its own.
+        own = any(p.structure for p in prompts)
+        params = [sampling(p.structure) for p in prompts] if own else sampling("")
         requests = [{"prompt_token_ids": list(p.token_ids)} for p in prompts]
         outputs = self.llm.generate(requests, sampling_params=params, use_tqdm=False)
         if len(outputs) != len(prompts):
@@ -74,3 +93,12 @@ class VllmGenerator:
         ids = tuple(output.token_ids)
         text = self.tokenizer.decode(list(ids), skip_special_tokens=True)
         return Generation(text, ids, output.finish_reason == "length")
+
+
+def _structured(structure: str) -> Any:
+    """What vLLM is told of a structural tag; nothing for none."""
+    if not structure:
+        return None
+    from vllm.sampling_params import StructuredOutputsParams
+
+    return StructuredOutputsParams(structural_tag=structure)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from rlvr.errors import ModelError
 from rlvr.training.dataset import grpo_rows, render_mixture, warmup_rows
 from rlvr.training.job import Job, say
+from rlvr.training.lora import prepare_trainer, trainer_options
+from rlvr.training.rollout_engine import guard_server, rollout_options
+from rlvr.training.rule import needs_start
 
 
 def build_trainer(job: Job) -> Any:
@@ -15,9 +19,13 @@ def build_trainer(job: Job) -> Any:
     from datasets import disable_progress_bars
     from transformers import PrinterCallback
 
+    from rlvr.training.loggers import place_loggers
+
     disable_progress_bars()
     trainer = _grpo_trainer(job) if job.recipe.kind == "grpo" else _warmup_trainer(job)
+    prepare_trainer(trainer, job.recipe.lora)
     trainer.remove_callback(PrinterCallback)  # LogCallback writes the metrics, and a line of progress
+    place_loggers(trainer, job)
     return trainer
 
 
@@ -25,10 +33,12 @@ def _options(job: Job) -> dict[str, Any]:
     """What TRL is told beside the recipe's own `trl`; the recipe wins where it may say something."""
     import torch
 
+    from rlvr.training.loggers import logging_options
+
     common = {
-        "output_dir": str(job.folder.checkpoints),
+        "output_dir": str(job.folder.saved.partial),
         "seed": job.recipe.seed,
-        "report_to": [],
+        **logging_options(job),
         "disable_tqdm": True,
         # Recomputing activations saves memory that short sequences do not need.
         "gradient_checkpointing": False,
@@ -48,6 +58,8 @@ def _shared(job: Job) -> bool:
     if job.recipe.shared_prefix == "off":
         return False
     reason = why_not(job.model) or disagreement(job.model)
+    if job.recipe.lora is not None and job.recipe.lora.lora_dropout:
+        reason = reason or "lora_dropout drops other values for every completion of a prompt"
     if reason is None:
         return True
     if job.recipe.shared_prefix == "on":
@@ -57,7 +69,7 @@ def _shared(job: Job) -> bool:
 
 
 def _optimizer(job: Job, args: Any) -> Any:
-    if job.precision.name != "bf16-master":
+    if job.precision.name != "bf16-master" or job.recipe.lora is not None:  # an adapter is fp32 as it is
         return None
     from rlvr.training.master_weights import MasterWeightAdamW
 
@@ -73,9 +85,17 @@ def _optimizer(job: Job, args: Any) -> Any:
 def _callbacks(job: Job, show: str) -> list[Any]:
     from rlvr.training.callbacks import LogCallback, TimeBudgetCallback
 
-    # The budget's time is written before LogCallback marks a checkpoint as complete.
     budget = [TimeBudgetCallback(job.folder, job.recipe.max_minutes)] if job.recipe.max_minutes is not None else []
     return [*budget, LogCallback(job.folder, show)]
+
+
+def _watch(job: Job, trainer: Any, looks: Any = None) -> Any:
+    """Let the recipe's guards watch; they stand behind all other callbacks."""
+    from rlvr.training.guards import GuardCallback
+
+    if any(job.recipe.guards.given()):
+        trainer.add_callback(GuardCallback(job.folder, job.recipe.guards, looks))
+    return trainer
 
 
 def _warmup_trainer(job: Job) -> Any:
@@ -93,7 +113,7 @@ def _warmup_trainer(job: Job) -> Any:
             "max_length": longest,
         }
     )
-    return build_trainer(
+    trainer = build_trainer(
         job.model,
         job.tokenizer,
         rows,
@@ -102,64 +122,95 @@ def _warmup_trainer(job: Job) -> Any:
         decision_weight=job.recipe.targets.decision_weight,
         optimizer=_optimizer(job, args),
         callbacks=_callbacks(job, "loss"),
+        **trainer_options(job.recipe.lora, job.model),
     )
+    return _watch(job, trainer)
 
 
 def engine(job: Job) -> AbstractContextManager[None]:
     """On a CPU, vLLM needs a small piece of its own around TRL; a CUDA machine gets nothing."""
     from rlvr.rollouts.vllm_cpu import colocated_on_cpu, is_cpu
 
-    return colocated_on_cpu() if job.backend == "vllm" and is_cpu() else nullcontext()
+    on_cpu = job.backend == "vllm" and is_cpu()
+    return colocated_on_cpu(job.recipe.engine.cpu_cache_gib) if on_cpu else nullcontext()
 
 
 def _grpo_trainer(job: Job) -> Any:
-    from datasets import Dataset
-    from trl import GRPOConfig, GRPOTrainer
+    from trl import GRPOConfig
 
     from rlvr.rewards import load_composition
     from rlvr.training.callbacks import SampleCallback
-    from rlvr.training.grpo import SharedPrefixGRPOTrainer
+    from rlvr.training.environment import environment_road
+    from rlvr.training.groups import trainer_class
+    from rlvr.training.planned import planned_dataset, start_resampling
+    from rlvr.training.recorder import record
+    from rlvr.training.trajectory_samples import TrajectorySampleCallback
 
     recipe = job.recipe
     composition = load_composition(str(recipe.composition), stage=recipe.stage)
     eos = eos_token_ids(job.model, job.tokenizer)
-    rewards = composition.reward_functions(parser=recipe.parser, eos_token_ids=eos)
-    vllm = {"use_vllm": True, "vllm_mode": "colocate"} if job.backend == "vllm" else {}
-    args = GRPOConfig(**{**_options(job), **vllm, "reward_weights": composition.weights()})
-    rows = grpo_rows(job.rendered, job.tokenizer)
+    road = environment_road(job, composition, eos) if recipe.environment is not None else None
+    rewards = road.rewards if road else composition.reward_functions(parser=recipe.parser, eos_token_ids=eos)
+    more = {**rollout_options(job), **(road.config_options if road else {})}
+    args = GRPOConfig(**{**_options(job), **more, "reward_weights": composition.weights()})
+    rows = road.rows if road else grpo_rows(job.rendered, job.tokenizer)
     weights = {r.__name__: w for r, w in zip(rewards, composition.weights(), strict=True)}
-    samples = SampleCallback(job.folder, weights, rows, recipe.parser)
+    samples = (TrajectorySampleCallback if road else SampleCallback)(job.folder, weights, rows, recipe.parser)
+    table = None
+    if road is None:  # a trajectory has no one prompt and completion to be rescored
+        categories = {e.id: e.category for e in job.rendered.examples}
+        table = record(job.folder, rewards, composition, args, categories, recipe.log.completions)
     shared = _shared(job)
-    trainer = (SharedPrefixGRPOTrainer if shared else GRPOTrainer)(
+    dataset, plan = planned_dataset(job, args, rows)
+    trainer = trainer_class(shared)(
         model=job.model,
         reward_funcs=rewards,
         args=args,
-        train_dataset=Dataset.from_list(rows),
+        train_dataset=dataset,
         processing_class=job.tokenizer,
         optimizers=(_optimizer(job, args), None),
-        callbacks=[*_callbacks(job, "reward"), samples],
+        callbacks=[*([table] if table else []), *_callbacks(job, "reward"), samples],
+        **trainer_options(recipe.lora, job.model),
+        **(road.trainer_options if road else {}),
     )
+    guard_server(trainer, recipe)
     if shared:
         trainer.skip_zero_advantage = recipe.skip_zero_advantage
     samples.trainer = trainer
-    if recipe.selection is not None:
-        trainer.add_callback(_selection(job, trainer))
-    return trainer
+    if table is not None:
+        table.trainer = trainer
+    start_resampling(trainer, job, plan)
+    looks = _looks(job, trainer, composition, table) if recipe.selection is not None else None
+    if looks is not None:
+        trainer.add_callback(looks)
+    return _watch(job, trainer, looks)
 
 
-def _selection(job: Job, trainer: Any) -> Any:
-    from rlvr.training.callbacks import SelectionCallback
-    from rlvr.training.selection import strict_score
+def _looks(job: Job, trainer: Any, composition: Any, table: Any) -> Any:
+    from rlvr.training.looks import LookCallback
+    from rlvr.training.recorder import write_look
+    from rlvr.training.selection import check_held_out, shared_look
 
-    options = job.recipe.selection
+    recipe, options = job.recipe, job.recipe.selection
     assert options is not None
-    held_out = render_mixture(options.data, job.tokenizer, job.recipe.parser)
+    held_out = render_mixture(options.data, job.tokenizer, recipe.parser, recipe.thinking)
+    check_held_out(options.rule, recipe.guards, held_out)
     length = trainer.args.max_completion_length
+    compared = needs_start(options.rule) or recipe.guards.false_calls is not None
 
-    def score() -> tuple[float, int]:
-        return strict_score(trainer, held_out, job.recipe.parser, length)
+    def keep(made: Sequence[Any]) -> None:
+        if table is not None and trainer.is_world_process_zero():
+            write_look(job.folder, trainer.state.global_step, held_out, made, composition, table.info)
 
-    return SelectionCallback(job.folder, options.every, score, job.tokenizer)
+    return LookCallback(
+        job.folder,
+        lambda: shared_look(trainer, held_out, recipe.parser, length, keep),
+        job.tokenizer,
+        every=options.every,
+        rule=options.rule,
+        start=options.start or compared,
+        keep=options.keep,
+    )
 
 
 def eos_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:

@@ -87,7 +87,8 @@ def plain_attention(model: Any, segments: Segments | None = None) -> Iterator[No
     Not under gradient checkpointing: that computes layers again in the backward pass, outside the block.
     """
     weight = model.get_input_embeddings().weight
-    again = getattr(model, "is_gradient_checkpointing", False)
+    # Layers that are computed again in the backward pass must be computed as they were, and this block is over by then.
+    again = model.training and getattr(model, "is_gradient_checkpointing", False)
     if weight.dtype != torch.bfloat16 or weight.device.type != "cpu" or again:
         yield
         return

@@ -1,54 +1,61 @@
-"""What happens beside the training steps: metrics as JSONL, sample tables, progress, time limit, selection, markers."""
+"""What happens beside the training steps: metrics as JSONL, sample tables, progress, time limit.
+
+A callback that knows something which a resumed run must know too has `keep` (a JSON value, for the checkpoint) and
+`restore` (that value, or None, and the checkpoint, or None): see `keeping`.
+"""
 
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
 from rlvr.parsers import get_parser
 from rlvr.tools import normalise_tools
-from rlvr.training.run_folder import COMPLETE, RunFolder, save_model
+from rlvr.training import processes
+from rlvr.training.job import say
+from rlvr.training.run_folder import RunFolder
 
 SAMPLES_A_STEP = 8
 
 
 class LogCallback(TrainerCallback):  # type: ignore[misc]
-    """Writes metrics.jsonl and a line of progress; marks checkpoints as complete once they are written."""
+    """Writes metrics.jsonl and a line of progress."""
 
     def __init__(self, folder: RunFolder, show: str) -> None:
         self.folder = folder
         self.show = show
         self.started = time.monotonic()
         self.first_step = 0
+        self.before = 0.0
+
+    def keep(self) -> dict[str, float]:
+        return {"seconds": round(self.before + time.monotonic() - self.started, 1)}
+
+    def restore(self, kept: Mapping[str, float] | None, checkpoint: Path | None) -> None:
+        self.before = kept["seconds"] if kept else 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.started, self.first_step = time.monotonic(), state.global_step
+        if state.is_world_process_zero:
+            self.folder.record(max_steps=state.max_steps)  # for who watches
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         if not logs or "train_runtime" in logs:
             return
         seconds = time.monotonic() - self.started
-        row = {"step": state.global_step, "seconds": round(seconds, 1), **_finite(logs)}
+        row = {"step": state.global_step, "seconds": round(self.before + seconds, 1), **_finite(logs)}
         self.folder.append(self.folder.metrics, row)
         done = max(1, state.global_step - self.first_step)
         left = seconds / done * (state.max_steps - state.global_step)
         value = row.get(self.show)
         shown = f"{self.show} {value:.3f} · " if isinstance(value, float) else ""
-        sys.stderr.write(
-            f"  step {state.global_step}/{state.max_steps} · {shown}{seconds / done:.1f} s/step"
-            f" · {_minutes(left)} left\n"
-        )
-        sys.stderr.flush()
-
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        checkpoint = self.folder.checkpoints / f"checkpoint-{state.global_step}"
-        if checkpoint.is_dir():
-            (checkpoint / COMPLETE).write_text("", encoding="utf-8")
+        pace = f"{shown}{seconds / done:.1f} s/step · {_minutes(left)} left"
+        say(f"  step {state.global_step}/{state.max_steps} · {pace}")
 
 
 class TimeBudgetCallback(TrainerCallback):  # type: ignore[misc]
@@ -64,13 +71,21 @@ class TimeBudgetCallback(TrainerCallback):  # type: ignore[misc]
         self.shares: dict[int, float] = {}
 
     def used(self) -> float:
-        """Seconds of training so far."""
-        return self.used_before + time.monotonic() - self.started
+        """Seconds of training so far, by the main process's clock: all of them must decide alike."""
+        return processes.from_main(lambda: self.used_before + time.monotonic() - self.started)
+
+    def is_used_up(self) -> bool:
+        """Whether a checkpoint that is resumed from had used the whole budget."""
+        return self.used_before >= self.limit
+
+    def keep(self) -> dict[str, float]:
+        return {"seconds": self.used_before + time.monotonic() - self.started}
+
+    def restore(self, kept: Mapping[str, float] | None, checkpoint: Path | None) -> None:
+        self.used_before = kept["seconds"] if kept else 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, lr_scheduler: Any = None, **kwargs: Any) -> None:
         self.started, self.max_steps = time.monotonic(), state.max_steps
-        if state.global_step:
-            self.used_before = float(self.folder.facts().get("trained_seconds", {}).get(str(state.global_step), 0.0))
         schedule = getattr(lr_scheduler, "scheduler", lr_scheduler)
         if hasattr(schedule, "lr_lambdas"):
             schedule.lr_lambdas = [self._by_time(plain) for plain in schedule.lr_lambdas]
@@ -84,16 +99,12 @@ class TimeBudgetCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.used() >= self.limit and state.global_step < state.max_steps:
-            sys.stderr.write(f"  stopping after {state.global_step} steps: max_minutes is used up\n")
+            say(f"  stopping after {state.global_step} steps: max_minutes is used up")
             control.should_training_stop = True
-
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        seconds = self.folder.facts().get("trained_seconds", {})
-        self.folder.record(trained_seconds={**seconds, str(state.global_step): round(self.used(), 1)})
 
 
 class SampleCallback(TrainerCallback):  # type: ignore[misc]
-    """Writes a table of sampled completions with every component's score, at every logged step."""
+    """Writes a table of sampled completions with every component's score, at every logged step that has new ones."""
 
     def __init__(
         self, folder: RunFolder, weights: Mapping[str, float], rows: Sequence[Mapping[str, Any]], parser: str
@@ -104,9 +115,11 @@ class SampleCallback(TrainerCallback):  # type: ignore[misc]
         self.parser = get_parser(parser)
         self.trainer: Any = None
 
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        if "reward" not in (logs or {}):  # of a step without a generation, or of the whole run: no new completions
+            return
         logs = getattr(self.trainer, "_logs", None)
-        if not logs or not logs["completion"]:
+        if not logs or not logs["completion"] or not state.is_world_process_zero:
             return
         total = len(logs["completion"])
         for index in range(0, total, max(1, total // SAMPLES_A_STEP)):
@@ -129,39 +142,6 @@ class SampleCallback(TrainerCallback):  # type: ignore[misc]
                     "advantage": _number(logs["advantages"][index]),
                 },
             )
-
-
-class SelectionCallback(TrainerCallback):  # type: ignore[misc]
-    """Keeps the best model by a strict score on held-out examples (a share between 0 and 1).
-
-    It looks every `every` steps and at the run's end, and goes on from the best that a resumed run had found.
-    """
-
-    def __init__(self, folder: RunFolder, every: int, score: Callable[[], tuple[float, int]], tokenizer: Any) -> None:
-        self.folder, self.every, self.score, self.tokenizer = folder, every, score, tokenizer
-        selected = folder.facts().get("selected") if (folder.final / "config.json").is_file() else None
-        self.best: float | None = selected["strict"] if selected else None
-        self.looked_at = -1
-
-    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        if state.global_step % self.every == 0:
-            self.consider(model, state.global_step)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        if self.looked_at != state.global_step:
-            self.consider(model, state.global_step)
-
-    def consider(self, model: Any, step: int) -> None:
-        self.looked_at = step
-        value, n = self.score()
-        better = self.best is None or value > self.best
-        self.folder.append(self.folder.metrics, {"step": step, "selection/strict": value, "selection/n": n})
-        best = " · best so far" if better else ""
-        sys.stderr.write(f"  step {step}: held-out strict score {value:.3f} (n {n}){best}\n")
-        if better:
-            self.best = value
-            save_model(model, self.tokenizer, self.folder.final)
-            self.folder.record(selected={"step": step, "strict": value, "n": n})
 
 
 def _finite(logs: Mapping[str, Any]) -> dict[str, Any]:

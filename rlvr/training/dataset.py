@@ -11,7 +11,7 @@ from typing import Any
 from rlvr.data.mixture import DataOptions, load_mixture
 from rlvr.data.targets import TargetOptions, target
 from rlvr.errors import DataError
-from rlvr.prompts import RenderedPrompt, render
+from rlvr.prompts import RenderedPrompt, render, thinking_kwargs
 from rlvr.types import Example
 
 
@@ -25,15 +25,18 @@ class Rendered:
     longest: int
 
 
-def render_all(examples: Sequence[Example], tokenizer: Any, parser: str, max_prompt_tokens: int) -> Rendered:
+def render_all(
+    examples: Sequence[Example], tokenizer: Any, parser: str, max_prompt_tokens: int, thinking: bool | None = None
+) -> Rendered:
     """Render every example and drop those whose prompt is longer than `max_prompt_tokens`.
 
-    Raises `DataError` where none is left.
+    `thinking` is told to the chat template (`rlvr.prompts.thinking_kwargs`). Raises `DataError` where none is left.
     """
     kept: list[tuple[Example, RenderedPrompt]] = []
     longest = 0
+    template_kwargs = thinking_kwargs(tokenizer, thinking)
     for example in examples:
-        prompt = render(example, tokenizer, parser)
+        prompt = render(example, tokenizer, parser, template_kwargs)
         longest = max(longest, len(prompt.token_ids))
         if len(prompt.token_ids) <= max_prompt_tokens:
             kept.append((example, prompt))
@@ -46,12 +49,12 @@ def render_all(examples: Sequence[Example], tokenizer: Any, parser: str, max_pro
     return Rendered(tuple(e for e, _ in kept), tuple(p for _, p in kept), len(examples) - len(kept), longest)
 
 
-def render_mixture(data: DataOptions, tokenizer: Any, parser: str) -> Rendered:
+def render_mixture(data: DataOptions, tokenizer: Any, parser: str, thinking: bool | None = None) -> Rendered:
     """Load a mixture and render it."""
     examples = load_mixture(data)
     if data.shuffle_groups:
         examples = shuffled_by_tools(examples, data.seed)
-    return render_all(examples, tokenizer, parser, data.max_prompt_tokens)
+    return render_all(examples, tokenizer, parser, data.max_prompt_tokens, thinking)
 
 
 def shuffled_by_tools(examples: Sequence[Example], seed: int) -> list[Example]:
@@ -71,7 +74,10 @@ def warmup_rows(
     """Rows for `SFTTrainer`: token ids, and a mask that is 1 on the completion (its end-of-sequence token included)."""
     rows = []
     for example, prompt in zip(rendered.examples, rendered.prompts, strict=True):
-        completion = tokenizer(target(example, parser, seed, options), add_special_tokens=False)["input_ids"]
+        text = target(example, parser, seed, options)
+        if prompt.reasoning_opened:
+            text = closing_the_reasoning(text)
+        completion = tokenizer(text, add_special_tokens=False)["input_ids"]
         completion = [*completion, tokenizer.eos_token_id]
         rows.append(
             {
@@ -80,6 +86,16 @@ def warmup_rows(
             }
         )
     return rows
+
+
+def closing_the_reasoning(target: str) -> str:
+    r"""A target for a prompt that ends in an open reasoning tag: it goes on inside, and closes it.
+
+    >>> closing_the_reasoning("<think>\nHm.\n</think>\nNo."), closing_the_reasoning("No.")
+    ('Hm.\n</think>\nNo.', '\n</think>\n\nNo.')
+    """
+    opening = "<think>\n"
+    return target.removeprefix(opening) if target.startswith(opening) else f"\n</think>\n\n{target}"
 
 
 def grpo_rows(rendered: Rendered, tokenizer: Any) -> list[dict[str, Any]]:

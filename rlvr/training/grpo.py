@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from trl import GRPOTrainer
 
+from rlvr.training import processes
 from rlvr.training.shared_prefix import Row
 from rlvr.training.sharing import score_inside
 
@@ -55,9 +56,9 @@ class SharedPrefixGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             and self.model.training
         ):
             keep = inputs["advantages"] != 0
-            if not bool(keep.any()):
-                keep = torch.zeros_like(keep)
-                keep[0] = True  # one row, so that the step has a graph; its loss is 0
+            # One row at least, so that the step has a graph, and as many in every process, since TRL gathers them. The
+            # loss of those that are added is 0.
+            keep = at_least(keep, processes.largest(max(1, int(keep.sum()))))
             inputs = {k: _select(v, keep) for k, v in inputs.items()}
         return super()._compute_loss(model, inputs)
 
@@ -139,6 +140,17 @@ def regroup(batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
             for batch, part in zip(out, torch.split(joined, sizes), strict=True):
                 batch[key] = part
     return out
+
+
+def at_least(keep: torch.Tensor, count: int) -> torch.Tensor:
+    """Mark the first unmarked rows too, until `count` of them are.
+
+    >>> at_least(torch.tensor([False, True, False, False]), 2).tolist()
+    [True, True, False, False]
+    """
+    left = count - int(keep.sum())
+    unmarked = (~keep).nonzero()[: max(0, left), 0]
+    return keep.index_fill(0, unmarked, True)
 
 
 def _select(value: Any, keep: torch.Tensor) -> Any:

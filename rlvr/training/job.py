@@ -8,12 +8,15 @@ from typing import Any
 
 from rlvr.training.dataset import Rendered
 from rlvr.training.precision import Precision
+from rlvr.training.processes import is_main
 from rlvr.training.recipe import Recipe
 from rlvr.training.run_folder import RunFolder
 
 
 def say(line: str) -> None:
-    """One line of progress, on stderr: stdout is for results."""
+    """One line of progress, on stderr: stdout is for results. Of several processes the main one speaks."""
+    if not is_main():
+        return
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
 

@@ -23,6 +23,11 @@ class Precision:
         return {"bf16": self.name == "bf16", "fp16": False}
 
 
+def frozen_dtype(precision: Precision, lora: bool) -> str:
+    """How weights are held. Under an adapter they are never updated, so that bf16 needs no fp32 copies."""
+    return "bfloat16" if lora and precision.name != "fp32" else precision.load_dtype
+
+
 def choose_precision(wanted: str) -> Precision:
     """Resolve `auto`: bf16 autocast on CUDA; on a CPU the format that it multiplies faster, measured."""
     import torch

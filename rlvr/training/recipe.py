@@ -17,19 +17,33 @@ from rlvr.errors import ConfigError, UsageError, did_you_mean
 from rlvr.parsers import get_parser
 from rlvr.resources import find, names
 from rlvr.rewards import load_composition
-from rlvr.strict import build, override, read_yaml
+from rlvr.rollouts.engine import NO_STRUCTURE_IN_TRAINING, EngineOptions, conflicts, needed_tokens
+from rlvr.strict import build, checked, override, raise_mistakes, read_yaml
+from rlvr.training.curriculum import CurriculumOptions, ResampleOptions
+from rlvr.training.guard_options import GuardOptions
+from rlvr.training.log_options import LogOptions
+from rlvr.training.lora import LoraOptions
+from rlvr.training.rule import BEST_STRICT, Criterion
+from rlvr.training.serving import ServingOptions
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionOptions:
-    """Keep the checkpoint with the best strict score on held-out examples: greedy completions, every `every` steps.
+    """Keep the checkpoint that `rule` selects by held-out examples: greedy completions, every `every` steps.
 
-    The score is the share of examples that are right: calls that match, or words where nothing fits. `data` must not
-    be what the run reports on.
+    The strict score is the share of examples that are right: calls that match, or words where nothing fits. `data` must
+    not be what the run reports on. `start` looks at the model that the run begins with too, which may then be selected
+    (done in any case where the rule or a guard compares with it). At most `keep` models wait to be selected after all.
     """
 
     data: DataOptions
-    every: int = 50
+    every: int = checked(lambda value: None if value >= 1 else f"got {value}, expected 1 or more", 50)
+    rule: tuple[Criterion, ...] = BEST_STRICT
+    start: bool = False
+    keep: int = checked(lambda value: None if value >= 1 else f"got {value}, expected 1 or more", 3)
+
+    def __post_init__(self) -> None:
+        raise_mistakes(self, [] if self.rule else ["rule: got no criterion; leave it out for the best strict score"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +64,61 @@ class Recipe:
     targets: TargetOptions = field(default_factory=TargetOptions)
     composition: str | None = None
     stage: str | None = None
-    rollout: Literal["auto", "transformers", "vllm"] = "auto"
+    rollout: Literal["auto", "transformers", "vllm", "vllm_server"] = "auto"
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    thinking: bool | None = None
+    environment: str | tuple[str, ...] | None = None
     precision: Literal["auto", "fp32", "bf16", "bf16-master"] = "auto"
     shared_prefix: Literal["auto", "on", "off"] = "auto"
     skip_zero_advantage: bool = True
     train_last_layers: int | None = None
+    lora: LoraOptions | None = None
     selection: SelectionOptions | None = None
+    guards: GuardOptions = field(default_factory=GuardOptions)
+    curriculum: CurriculumOptions | None = None
+    resample: ResampleOptions | None = None
     max_minutes: float | None = None
+    log: LogOptions = field(default_factory=LogOptions)
     seed: int = 0
     note: str = ""
+    serving: ServingOptions = field(default_factory=ServingOptions)
 
     def __post_init__(self) -> None:
         if self.kind == "grpo" and not self.composition:
             raise ValueError("composition: missing; kind grpo is rewarded by one (function_calling, or a path)")
         if self.kind == "warmup" and self.composition:
             raise ValueError("composition: a warm-up is supervised and has none; remove it, or use kind: grpo")
+        lines = self.guards.mistakes(kind=self.kind, looks=self.selection is not None)
+        if self.lora is not None and self.train_last_layers is not None:
+            lines.append("train_last_layers: goes with full weights; with lora name lora.layers_to_transform")
+        if self.kind == "warmup":
+            given = [name for name in ("selection", "curriculum", "resample") if getattr(self, name) is not None]
+            lines += [f"{name}: a warm-up has none; remove it, or use kind: grpo" for name in given]
+        raise_mistakes(self, [*lines, *_rollout_mistakes(self)])
+
+
+def _rollout_mistakes(recipe: Recipe) -> list[str]:
+    """What of `engine`, `thinking` and `environment` makes no sense with the rest."""
+    lines = []
+    if recipe.kind == "warmup":
+        plain = {"rollout": "auto", "engine": EngineOptions(), "environment": None}
+        told = [key for key, default in plain.items() if getattr(recipe, key) != default]
+        lines += [f"{k}: a warm-up generates nothing; remove it" for k in told]
+        many, one = recipe.targets.reasoning_many, recipe.targets.reasoning_one
+        if recipe.thinking is False and (many or one):
+            lines.append(
+                "thinking: false: targets reason all the same; set targets.reasoning_many and .reasoning_one: 0"
+            )
+        return lines
+    if recipe.environment is not None and recipe.selection is not None:
+        lines.append("selection: judges one turn, and an environment takes several; remove it (the last step is kept)")
+    return [*lines, *conflicts(recipe.rollout, recipe.engine, needed_tokens=tokens_needed(recipe))]
+
+
+def tokens_needed(recipe: Recipe) -> int:
+    """Tokens of the longest prompt and completion that a recipe may ask an engine for."""
+    prompts = [recipe.data, *([recipe.selection.data] if recipe.selection else [])]
+    return needed_tokens(max(p.max_prompt_tokens for p in prompts), recipe.trl)
 
 
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> tuple[Recipe, dict[str, Any]]:
@@ -129,9 +183,26 @@ GOVERNED = {
     "bf16": "precision",
     "fp16": "precision",
     "use_cpu": "the machine",
-    "report_to": "the run folder",
+    "report_to": "log.to",
     "max_length": "data.max_prompt_tokens",
+    "load_best_model_at_end": "selection",
+    # A run could not be resumed as it was.
+    "save_only_model": "the run folder",
+    "ignore_data_skip": "the run folder",
+    "enable_jit_checkpoint": "the run folder",
+    "vllm_model_impl": "engine.model_impl",
+    "vllm_enable_sleep_mode": "engine.sleep",
+    "vllm_gpu_memory_utilization": "engine.gpu_memory_utilization",
+    "vllm_max_model_length": "engine.max_model_len",
+    "vllm_tensor_parallel_size": "engine.tensor_parallel",
+    "vllm_server_base_url": "engine.server_url",
+    "vllm_server_host": "engine.server_host",
+    "vllm_server_port": "engine.server_port",
+    "vllm_server_timeout": "engine.server_timeout",
+    "vllm_group_port": "engine.group_port",
+    "chat_template_kwargs": "thinking",
 }
+STRUCTURE = ("vllm_structured_outputs_regex", "structured_outputs")
 
 
 def check_trl_options(kind: str, options: Mapping[str, Any], where: str) -> list[str]:
@@ -145,7 +216,10 @@ def check_trl_options(kind: str, options: Mapping[str, Any], where: str) -> list
     known = {f.name for f in dataclasses.fields(config)}
     problems = []
     for key in options:
-        if key in GOVERNED:
+        inner = options[key] if key == "generation_kwargs" and isinstance(options[key], Mapping) else {key: None}
+        if any(name in inner for name in STRUCTURE):
+            problems.append(f"{where}: trl.{key}: {NO_STRUCTURE_IN_TRAINING}")
+        elif key in GOVERNED:
             problems.append(f"{where}: trl.{key}: is governed by {GOVERNED[key]}; remove it here.")
         elif key not in known:
             problems.append(f"{where}: trl.{key}: {config.__name__} has no such option.{did_you_mean(key, known)}")

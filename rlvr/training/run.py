@@ -6,53 +6,98 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from rlvr.data.mixture import MixtureCounts
-from rlvr.errors import ModelError, RunError
-from rlvr.models import resolve
+from rlvr.errors import ModelError
+from rlvr.models import KNOWN_MODELS, resolve
+from rlvr.models.adapter import adapter_folder, holds_model
 from rlvr.rollouts import choose_backend
+from rlvr.training import processes
 from rlvr.training.dataset import Rendered, render_mixture
 from rlvr.training.job import Job, say
+from rlvr.training.lock import hold
+from rlvr.training.log_options import check_packages
+from rlvr.training.lora import load_policy
 from rlvr.training.memory import keep_freed_memory, peak_memory
-from rlvr.training.precision import choose_precision
+from rlvr.training.precision import choose_precision, frozen_dtype
 from rlvr.training.recipe import Recipe
-from rlvr.training.run_folder import RunFolder, now, save_model, versions, write_atomically
+from rlvr.training.rollout_engine import check_rollouts, rollouts_failed
+from rlvr.training.run_folder import RunFolder, full_disk, now, save_model, versions
 
 
-def train(recipe: Recipe, resolved: Mapping[str, Any], out: str | Path, *, resume: bool = False) -> Path:
+def train(
+    recipe: Recipe,
+    resolved: Mapping[str, Any],
+    out: str | Path,
+    *,
+    resume: bool = False,
+    preflight: bool | None = None,
+) -> Path:
     """Run a recipe in the folder `out` and return the folder of the selected model.
 
-    Raises:
-        UsageError: the folder holds another run, the data or the model cannot be used.
-        RunError: the disk is full; what was written before still loads, and `resume=True` goes on.
-    """
-    started = time.monotonic()
-    backend = choose_backend(recipe.rollout) if recipe.kind == "grpo" else "none"
-    folder = RunFolder(out)
-    source = model_source(recipe.model)
-    folder.check(resolved, resume=resume)
-    job = _prepare(recipe, folder, source, backend)
-    _record(job, resolved, source, resume)
-    from rlvr.training.assemble import build_trainer, engine
+    Every process of an `accelerate launch` calls it alike; one of them writes. `preflight` asks for all of its checks,
+    as `rlvr train` does; those that cost little run always, and their errors stop the run unless it is false.
 
+    Raises:
+        UsageError: the folder holds another run or is being written, the data or the model cannot be used.
+        RunError: preflight found an error, and nothing was written; or the disk is full; what was written before still
+            loads, and `resume=True` goes on.
+        PreemptedError: a SIGTERM came; a checkpoint was saved, and `resume=True` goes on.
+        GuardError: a guard of the recipe stopped the run.
+    """
+    processes.join(recipe.trl.get("ddp_timeout"))
+    folder = RunFolder(out)
+    with ExitStack() as held:
+        processes.from_main(lambda: held.enter_context(hold(folder.path)))
+        processes.from_main(lambda: folder.check(resolved, resume=resume))
+        if resume and processes.from_main(lambda: folder.has_finished(resolved)):
+            say(f"{folder.path}: is finished; nothing is left to do.")
+            return folder.final
+        return _train(recipe, resolved, folder, resume, preflight)
+
+
+def _train(
+    recipe: Recipe, resolved: Mapping[str, Any], folder: RunFolder, resume: bool, preflight: bool | None
+) -> Path:
+    from rlvr.training.preflight import before_training
+
+    started = time.monotonic()
+    check_packages(recipe.log)
+    backend = choose_backend(recipe.rollout) if recipe.kind == "grpo" else "none"
+    source = model_source(recipe.model)
+    check_rollouts(recipe, backend, source)
+    job = _prepare(recipe, folder, source, backend)
+    # One process checks for all; a model that is spread over several takes no step in one of them.
+    depth = "model" if preflight and not resume and processes.count() == 1 else "cheap"
+    report = processes.from_main(lambda: before_training(job, source, depth=depth, stop=preflight is not False))
+    _record(job, resolved, source, resume)
+    if not resume and processes.is_main():
+        report.write(folder.path / "preflight.json")
+    from rlvr.training.assemble import build_trainer, engine
+    from rlvr.training.guards import watched
+
+    trainer = None
     try:
         with engine(job):
             trainer = build_trainer(job)
-            _fit(trainer, folder, resume)
+            with watched(trainer, folder):
+                _fit(trainer, folder, resume)
     except Exception as error:
+        if (told := rollouts_failed(error, job, trainer, source)) is not None:
+            raise told from error
         if not writing_failed(error):
             raise
-        kept = folder.last_checkpoint()
-        left = f"The last complete checkpoint is {kept}." if kept else "No checkpoint was written yet."
-        raise RunError(f"{out}: writing failed ({error}). {left} Free space, then go on with --resume.") from error
+        raise full_disk(folder, error) from error
     if recipe.selection is None:
         save_model(trainer.accelerator.unwrap_model(trainer.model), job.tokenizer, folder.final)
     seconds, memory = time.monotonic() - started, peak_memory()
     folder.record(finished=now(), seconds=round(seconds, 1), steps=trainer.state.global_step, **memory)
     held = f", at most {memory['peak_memory_gib']:.1f} GiB of memory" if "peak_memory_gib" in memory else ""
     say(f"{recipe.name}: {trainer.state.global_step} steps in {seconds / 60:.1f} min{held} → {folder.final}")
+    processes.barrier()
     return folder.final
 
 
@@ -67,31 +112,46 @@ def model_source(name: str) -> str:
     """A recipe's model: a known name, a hub id, a model folder, or a run folder (then its selected model)."""
     path = Path(name).expanduser()
     if (path / "run.json").is_file():
-        if not (path / "final" / "config.json").is_file():
+        if not holds_model(path / "final"):
             raise ModelError(f"{name}: this run has not finished: it holds no final model. Finish it with --resume.")
         return str(path / "final")
+    if adapter_folder(path) is not None:
+        return str(path)
+    if missing_run(name, path):
+        raise ModelError(
+            f"{name}: the run that this recipe starts from is not there. Run it first (rlvr train … --out {name}), or "
+            "name another model with --model: a run folder, a model folder, a hub id or a known name."
+        )
     return resolve(name, say=say)
+
+
+def missing_run(name: str, path: Path) -> bool:
+    """Whether a name that stands for nothing here can only be a run's folder: no hub id begins with `runs/`, or has
+    two slashes."""
+    if name in KNOWN_MODELS or path.exists() or path.is_absolute() or name.startswith("."):
+        return False
+    return path.parts[:1] == ("runs",) or name.count("/") > 1
 
 
 def _prepare(recipe: Recipe, folder: RunFolder, source: str, backend: str) -> Job:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
+    from transformers import AutoTokenizer, set_seed
     from transformers.utils import logging as hf_logging
 
     hf_logging.disable_progress_bar()
     set_seed(recipe.seed)
     if not torch.cuda.is_available():
         keep_freed_memory()
-    precision = choose_precision(recipe.precision)
+    precision = processes.from_main(lambda: choose_precision(recipe.precision))  # `auto` is a measurement
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, precision.load_dtype))
+        model = load_policy(source, recipe.lora, getattr(torch, frozen_dtype(precision, recipe.lora is not None)))
     except (OSError, ValueError) as error:
         raise ModelError(f"{source}: cannot be loaded: {error}") from error
     model.config.use_cache = False
     if recipe.train_last_layers is not None:
         freeze_below(model, recipe.train_last_layers)
-    rendered = render_mixture(recipe.data, tokenizer, recipe.parser)
+    rendered = render_mixture(recipe.data, tokenizer, recipe.parser, recipe.thinking)
     say(
         f"{recipe.name}: {len(rendered.examples)} examples ({rendered.dropped} dropped: prompt longer than "
         f"{recipe.data.max_prompt_tokens} tokens), {precision.name}, {torch.get_num_threads()} threads"
@@ -102,11 +162,12 @@ def _prepare(recipe: Recipe, folder: RunFolder, source: str, backend: str) -> Jo
 def _record(job: Job, resolved: Mapping[str, Any], source: str, resume: bool) -> None:
     """Write what the run is, before its first step."""
     recipe, folder = job.recipe, job.folder
+    lines = [json.dumps(e.to_json(), ensure_ascii=False) for e in job.rendered.examples]
+    processes.from_main(lambda: folder.keep_data(lines, resume=resume))
     folder.open(resolved)
-    lines = (json.dumps(e.to_json(), ensure_ascii=False) for e in job.rendered.examples)
-    write_atomically(folder.path / "data" / "train.jsonl", "".join(line + "\n" for line in lines))
     facts = {"stage": recipe.name, "kind": recipe.kind, "model": source, "seed": recipe.seed, "versions": versions()}
     facts |= {"precision": job.precision.name, "rollout": job.backend, "data": _counts(job.rendered)}
+    facts |= {"processes": processes.count(), "finished": None}
     folder.record(**facts, **({"resumed": now()} if resume else {"started": now()}))
 
 
@@ -136,13 +197,14 @@ def _counts(rendered: Rendered) -> dict[str, Any]:
 
 
 def _fit(trainer: Any, folder: RunFolder, resume: bool) -> None:
-    checkpoint = None
-    if resume:
-        for path in folder.drop_incomplete():
-            say(f"left out {path.name}: it was not written to its end")
-        checkpoint = folder.last_checkpoint()
-        step = int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0
-        folder.truncate_after(step)
-        say(f"resuming from step {step}" if checkpoint else "no complete checkpoint: starting from the beginning")
+    from rlvr.training import keeping
+
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    keeper = keeping.CheckpointCallback(folder, trainer)
+    trainer.add_callback(keeper)
+    checkpoint = keeping.resume(trainer, folder) if resume else None
+    if checkpoint is not None and keeping.has_ended(trainer, checkpoint):
+        keeping.finish(trainer, checkpoint)
+        return
+    with keeper.listening():
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

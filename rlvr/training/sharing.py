@@ -7,12 +7,12 @@ own computation.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from rlvr.training.head import HeadScores
+from rlvr.training.processes import through
 from rlvr.training.shared_prefix import Row, score_targets
 
 # Mean difference of a log-probability (nats) between both ways that rounding explains, by the model's precision.
@@ -98,24 +98,5 @@ def _made_rows(vocabulary: int) -> list[Row]:
 
 
 def score_inside(wrapped: Any, model: Any, rows: list[Row], temperature: float = 1.0) -> HeadScores:
-    """`score_targets` as the forward pass of `wrapped`, which may be `model` itself or hold it (DDP).
-
-    A wrapper prepares its exchange of gradients in its own forward pass; calling past it would leave every process
-    with gradients of its own.
-    """
-    return _as_forward(wrapped, model, lambda: score_targets(model, rows, temperature=temperature))
-
-
-def _as_forward(wrapped: Any, model: Any, compute: Callable[[], HeadScores]) -> HeadScores:
-    if wrapped is model:
-        return compute()
-    before = model.__dict__.get("forward")
-    model.forward = compute
-    try:
-        scores: HeadScores = wrapped()
-    finally:
-        if before is None:
-            del model.forward
-        else:
-            model.forward = before
-    return HeadScores(*scores)
+    """`score_targets` as the forward pass of `wrapped`, which may be `model` itself or hold it (DDP)."""
+    return HeadScores(*through(wrapped, model, lambda inner: score_targets(inner, rows, temperature=temperature)))

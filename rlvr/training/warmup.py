@@ -39,10 +39,11 @@ class SharedPrefixSFTTrainer(SFTTrainer):  # type: ignore[misc]
         with self.accelerator.autocast():
             scores = score_inside(model, self.accelerator.unwrap_model(model), rows)
         count = scores.logps.numel() if num_items_in_batch is None else num_items_in_batch
+        if num_items_in_batch is not None and self.args.average_tokens_across_devices:
+            # It counts the tokens of all processes, whose gradients are averaged.
+            count = count / self.accelerator.num_processes
         weights = decision_weights(rows, self.opening, self.decision_weight).to(scores.logps)
         loss = -(scores.logps * weights / weights.mean()).sum() / count
-        if num_items_in_batch is not None and self.args.average_tokens_across_devices:
-            loss = loss * self.accelerator.num_processes  # `count` is of all processes, whose gradients are averaged
         self._metrics["train"]["mean_token_accuracy"].append(scores.hits.float().mean().item())
         self._metrics["train"]["entropy"].append(scores.entropies.mean().item())
         return (loss, {"logits": torch.empty(0)}) if return_outputs else loss
@@ -86,8 +87,9 @@ def build_trainer(
     decision_weight: float = 1.0,
     optimizer: Any,
     callbacks: list[Any],
+    peft_config: Any = None,
 ) -> SFTTrainer:
-    """An `SFTTrainer` over rows of `input_ids` and `completion_mask`.
+    """An `SFTTrainer` over rows of `input_ids` and `completion_mask`; `peft_config` makes an adapter (`lora_config`).
 
     Raises `UsageError` where decisions shall count more than once and prompts are not shared: TRL's own loss cannot.
     """
@@ -102,6 +104,7 @@ def build_trainer(
         processing_class=tokenizer,
         optimizers=(optimizer, None),
         callbacks=callbacks,
+        peft_config=peft_config,
     )
     if shared:
         trainer.decision_weight, trainer.opening = decision_weight, opening_ids(tokenizer)

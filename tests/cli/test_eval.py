@@ -276,3 +276,10 @@ def test_context_length(tmp_path: Path, text: str, length: int | None) -> None:
     (tmp_path / "config.json").write_text(text)
     assert command.context_length(tmp_path) == length
     assert command.context_length("org/name") is None
+
+
+def test_a_run_that_saved_an_adapter_alone_names_the_command_that_makes_it_whole(tmp_path: Path) -> None:
+    (tmp_path / "run" / "final").mkdir(parents=True)
+    (tmp_path / "run" / "final" / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"rlvr models merge .*run/final --out FOLDER"):
+        command.resolve_model(str(tmp_path / "run"))

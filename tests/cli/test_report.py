@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rlvr.cli import report
+from rlvr.errors import UsageError
 
 
 def parse(*argv: str) -> argparse.Namespace:
@@ -29,11 +31,51 @@ def test_it_writes_the_page_and_prints_where(tmp_path: Path, capsys: pytest.Capt
     assert printed.is_file()
 
 
-def test_out_is_required(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        parse("run")
-    assert caught.value.code == 2
-    assert "--out" in capsys.readouterr().err
+@pytest.mark.parametrize("argv", [("one", "two"), ("one", "--eval", "folder"), ("--eval", "folder")])
+def test_out_is_required_but_for_one_run(argv: tuple[str, ...]) -> None:
+    args = parse(*argv)
+    with pytest.raises(UsageError, match="--out DIR is required"):
+        args.run(args)
+
+
+def test_the_report_of_one_run_goes_into_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 1.0}\n')
+    args = parse(str(tmp_path))
+    assert args.run(args) == 0
+    assert (tmp_path / "report.html").is_file()
+    assert not list(tmp_path.rglob("*.tmp")), "what is written beside is renamed"
+    assert 'http-equiv="refresh"' not in (tmp_path / "report.html").read_text()
+
+
+def test_following_writes_the_page_anew_until_the_run_has_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each sleep, the run takes a step; after the third it says that it has finished."""
+    page, metrics, seen = tmp_path / "report.html", tmp_path / "metrics.jsonl", []
+    metrics.write_text('{"step": 1, "loss": 1.0}\n')
+    (tmp_path / "run.json").write_text('{"max_steps": 9}')
+
+    def sleep(seconds: float) -> None:
+        seen.append(page.read_text())
+        with metrics.open("a") as file:
+            file.write(json.dumps({"step": len(seen) + 1, "loss": 0.5}) + "\n")
+        if len(seen) == 3:
+            (tmp_path / "run.json").write_text('{"max_steps": 9, "finished": "2026-01-01T00:00:00Z"}')
+
+    monkeypatch.setattr(report.time, "sleep", sleep)
+    args = parse(str(tmp_path), "--follow", "30")
+    assert args.run(args) == 0
+    assert [f"{n} of 9 steps" in text for n, text in enumerate(seen, 1)] == [True] * 3
+    assert all('<meta http-equiv="refresh" content="30">' in text for text in seen)
+    assert "of 9 steps" not in page.read_text()
+    assert 'http-equiv="refresh"' not in page.read_text(), "a finished run needs no loading again"
+
+
+def test_following_needs_a_run_and_a_time() -> None:
+    for argv in (("--follow", "5", "--eval", "x", "--out", "y"), ("run", "--follow", "0")):
+        args = parse(*argv)
+        with pytest.raises(UsageError, match="--follow"):
+            args.run(args)
 
 
 def test_importing_the_commands_is_light() -> None:

@@ -32,8 +32,9 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     seen: list[dict[str, Any]] = []
 
-    def train(recipe: Any, resolved: Any, out: Path, *, resume: bool) -> Path:
-        seen.append({"recipe": recipe, "resolved": resolved, "out": Path(out), "resume": resume})
+    def train(recipe: Any, resolved: Any, out: Path, *, resume: bool, preflight: bool) -> Path:
+        flags = {"resume": resume, "preflight": preflight}
+        seen.append({"recipe": recipe, "resolved": resolved, "out": Path(out), **flags})
         return Path(out) / "final"
 
     monkeypatch.setattr("rlvr.training.run.train", train)
@@ -47,6 +48,9 @@ def test_a_recipe_is_run_in_its_folder(
     assert capsys.readouterr().out == "runs/my/final\n"
     assert (runs[0]["out"], runs[0]["resume"]) == (Path("runs/my"), False)
     assert runs[0]["recipe"].trl == {"learning_rate": 1e-3}
+    assert runs[0]["preflight"] is True
+    assert main(["train", recipe, "--no-preflight"]) == 0
+    assert runs[1]["preflight"] is False
 
 
 def test_overrides_model_and_resume(recipe: str, runs: list[dict[str, Any]]) -> None:
@@ -74,7 +78,7 @@ def test_overrides_model_and_resume(recipe: str, runs: list[dict[str, Any]]) -> 
 def test_ctrl_c_says_how_to_go_on(
     recipe: str, begun: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def train(recipe: Any, resolved: Any, out: Path, *, resume: bool) -> None:
+    def train(recipe: Any, resolved: Any, out: Path, *, resume: bool, preflight: bool) -> None:
         if begun:
             Path(out).mkdir()
             (Path(out) / "run.json").write_text("{}")

@@ -59,3 +59,43 @@ def test_an_engine_follows_to_another_checkpoint_with_its_tied_head(tmp_path: Pa
     assert found["after"] == found["wanted"]
     assert found["n"] == [3]
     assert all(isinstance(cut, bool) for cut in found["truncated"])
+
+
+# A random model, asked often enough, opens a brace: under llama3_json that begins a call.
+STRUCTURED = """
+import json, sys
+from rlvr.prompts import RenderedPrompt
+from rlvr.rollouts import make_generator
+from rlvr.rollouts.structured import structural_tag
+from rlvr.types import Tool
+
+tool = Tool("add", "", {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]})
+engine = make_generator(sys.argv[1], "vllm", max_model_len=256, kv_cache_gib=1)
+ids = tuple(engine.tokenizer("weather in Hanoi")["input_ids"])
+tags = ("", structural_tag([tool], "llama3_json"))
+prompts = [RenderedPrompt("", ids, structure=tag) for tag in tags]  # one of each in a batch
+free, held = engine.generate(prompts, max_new_tokens=200, temperature=1.0, seed=5, n=48)
+# 30 prompts of 200 tokens: more than one pass takes, so that one is split.
+long = [RenderedPrompt("", tuple((7 * i + j) % 400 + 5 for j in range(200))) for i in range(30)]
+again = [
+    [g[0].token_ids for g in engine.generate(long, max_new_tokens=8, temperature=1.0, seed=seed)] for seed in (3, 3, 4)
+]
+print("RESULT", json.dumps([[g.text for g in group] for group in (free, held)] + [again]))
+"""
+
+
+@pytest.mark.slow
+def test_structured_outputs_hold_their_own_row_and_seeds_hold_split_batches(tmp_path: Path, tiny_model: Path) -> None:
+    script = tmp_path / "engine.py"
+    script.write_text(STRUCTURED, encoding="utf-8")
+    done = subprocess.run([sys.executable, str(script), str(tiny_model)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    free, held, again = json.loads(next(x for x in done.stdout.splitlines() if x.startswith("RESULT"))[7:])
+    begin = '{"name": "add", "parameters": '
+    calls = [[t[t.index("{") :] for t in group if "{" in t] for group in (free, held)]
+    assert len(calls[0]) > 5
+    assert not any(call.startswith(begin) for call in calls[0])
+    assert len(calls[1]) > 5
+    assert all(call.startswith(begin) or begin.startswith(call) for call in calls[1])
+    assert any("{" not in text for text in held)  # what is no call stays free
+    assert again[0] == again[1] != again[2]

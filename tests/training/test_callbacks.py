@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 pytest.importorskip("transformers", reason="needs the train extra")
 
 from rlvr.training import callbacks
-from rlvr.training.callbacks import TimeBudgetCallback
+from rlvr.training.callbacks import LogCallback, TimeBudgetCallback
 from rlvr.training.run_folder import RunFolder
 
 
@@ -75,9 +76,27 @@ def test_a_resumed_run_goes_on_from_the_time_of_its_checkpoint(tmp_path: Path, c
     first = TimeBudgetCallback(folder, max_minutes=1)
     begin(first)
     clock.now += 20
-    first.on_save(None, SimpleNamespace(global_step=5), None)
+    kept = first.keep()
     clock.now += 500  # the machine was off
     second = TimeBudgetCallback(folder, max_minutes=1)
+    second.restore(kept, None)
     begin(second, step=5)
     clock.now += 10
     assert second.used() == pytest.approx(30)
+    assert not second.is_used_up()
+    second.restore({"seconds": 60.0}, None)
+    assert second.is_used_up()
+
+
+def test_a_resumed_run_goes_on_counting_seconds(tmp_path: Path, clock: Clock) -> None:
+    folder = RunFolder(tmp_path)
+    state = SimpleNamespace(global_step=0, max_steps=9, is_world_process_zero=True)
+    first = LogCallback(folder, "loss")
+    first.on_train_begin(None, state, None)
+    clock.now += 20
+    second = LogCallback(folder, "loss")
+    second.restore(first.keep(), None)
+    second.on_train_begin(None, state, None)
+    clock.now += 5
+    second.on_log(None, state, None, logs={"loss": 1.0})
+    assert json.loads(folder.metrics.read_text())["seconds"] == 25.0

@@ -52,7 +52,7 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
     text = GOOD.replace("parser", "").replace("model:", "modle:") + "rollout: vlm\nseed: one\n"
     said = problems(tmp_path, text)
     assert "modle: unknown key. Did you mean model?" in said
-    assert "rollout: got 'vlm', expected one of auto, transformers, vllm. Did you mean vllm?" in said
+    assert "rollout: got 'vlm', expected one of auto, transformers, vllm, vllm_server. Did you mean vllm?" in said
     assert "seed: got 'one', expected an integer" in said
 
 

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from rlvr.errors import RunError, UsageError
-from rlvr.training.run_folder import COMPLETE, RunFolder, save_model, write_atomically
+torch = pytest.importorskip("torch", reason="needs the train extra")
+
+from rlvr.errors import RunError, UsageError  # noqa: E402
+from rlvr.training.checkpoints import COMPLETE  # noqa: E402
+from rlvr.training.run_folder import RunFolder, save_model, write_atomically  # noqa: E402
 
 RECIPE = {"kind": "warmup", "name": "w", "seed": 1}
 
@@ -59,7 +62,7 @@ def test_resuming_needs_a_run_and_the_same_recipe(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no run to resume"):
         RunFolder(tmp_path / "none").check(RECIPE, resume=True)
     folder = opened(tmp_path)
-    with pytest.raises(UsageError, match=r"another recipe \(seed differ\)"):
+    with pytest.raises(UsageError, match=r"another recipe\. Changed since: seed: 1 → 2\. Resume"):
         folder.check({**RECIPE, "seed": 2}, resume=True)
     folder.check({**RECIPE, "max_minutes": 5}, resume=True)
 
@@ -67,11 +70,44 @@ def test_resuming_needs_a_run_and_the_same_recipe(tmp_path: Path) -> None:
 def test_lines_of_steps_that_will_be_done_again_are_dropped(tmp_path: Path) -> None:
     folder = opened(tmp_path)
     for step in (1, 2, 3):
-        folder.append(folder.metrics, {"step": step, "loss": 1.0})
+        folder.append(folder.metrics, {"step": step, "text": "one\u2028line"})
     with folder.metrics.open("a") as file:
         file.write('{"step": 4, "lo')  # killed while writing
-    folder.truncate_after(2)
-    assert [json.loads(x)["step"] for x in folder.metrics.read_text().splitlines()] == [1, 2]
+    folder.rewind({}, 2)
+    assert [json.loads(x)["step"] for x in folder.metrics.read_text().split("\n")[:-1]] == [1, 2]
+
+
+def test_logs_go_back_to_what_they_held_at_a_checkpoint(tmp_path: Path) -> None:
+    """By bytes, since a look of the selection and a log may write several lines of one step; every log there is."""
+    folder = opened(tmp_path)
+    other = folder.path / "other.jsonl"
+    for path in (folder.metrics, other):
+        folder.append(path, {"step": 2})
+    sizes = folder.log_sizes()
+    for path in (folder.metrics, other, folder.samples):
+        folder.append(path, {"step": 2, "again": True})
+        folder.append(path, {"step": 3})
+    folder.rewind(sizes, 2)
+    assert folder.log_sizes() == {**sizes, "samples.jsonl": len('{"step": 2, "again": true}\n')}
+    assert other.read_text() == '{"step": 2}\n'
+
+
+def test_checkpoints_without_their_run_are_not_trained_over(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    checkpoint(folder, 10, complete=True)
+    with pytest.raises(UsageError, match=r"holds checkpoints of a run whose run\.json is gone"):
+        folder.check(RECIPE, resume=False)
+
+
+def test_the_data_of_a_resumed_run_must_be_the_same(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    folder.keep_data(["a", "b", "c"], resume=False)
+    folder.keep_data(["a", "b", "c"], resume=True)
+    with pytest.raises(UsageError, match="3 examples then, 3 now, and they differ from line 2 on"):
+        folder.keep_data(["a", "x", "c"], resume=True)
+    with pytest.raises(UsageError, match="3 examples then, 4 now, and they differ from line 4 on"):
+        folder.keep_data(["a", "b", "c", "d"], resume=True)
+    assert (folder.path / "data" / "train.jsonl").read_text() == "a\nb\nc\n"
 
 
 def test_a_full_disk_leaves_the_old_file_and_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +125,7 @@ def test_a_full_disk_leaves_the_old_file_and_one_error(tmp_path: Path, monkeypat
 
 
 def test_a_model_that_cannot_be_saved_leaves_the_old_one(tmp_path: Path) -> None:
-    class Full:
+    class Full(torch.nn.Module):
         def save_pretrained(self, target: Path) -> None:
             target.mkdir()
             (target / "model.safetensors").write_bytes(b"half")

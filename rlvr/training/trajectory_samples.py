@@ -1,0 +1,57 @@
+"""A table of sampled trajectories with every component's score, like that of the plain road."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from transformers import TrainerCallback
+
+from rlvr.rewards.trajectory import judge_trajectory
+from rlvr.rewards.trajectory_functions import trajectory_samples
+from rlvr.training.run_folder import RunFolder
+
+SAMPLES_A_STEP = 8
+
+
+class TrajectorySampleCallback(TrainerCallback):  # type: ignore[misc]
+    """Writes samples.jsonl at every logged step; `completion` is the trajectory's messages as JSON."""
+
+    def __init__(
+        self, folder: RunFolder, weights: Mapping[str, float], rows: Sequence[Mapping[str, Any]], parser: str
+    ) -> None:
+        self.folder, self.weights, self.parser = folder, dict(weights), parser
+        self.rows = {row["id"]: row for row in rows}
+        self.trainer: Any = None
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        logs = getattr(self.trainer, "_logs", None)  # TRL keeps the latest completions nowhere else
+        if not logs or not logs["completion"] or not logs["extra"].get("id"):
+            return
+        total = len(logs["completion"])
+        for index in range(0, total, max(1, total // SAMPLES_A_STEP)):
+            self.folder.append(self.folder.samples, self._sample(logs, index, state.global_step))
+
+    def _sample(self, logs: Mapping[str, Any], index: int, step: int) -> dict[str, Any]:
+        row, messages = self.rows[logs["extra"]["id"][index]], logs["completion"][index]
+        named: dict[str, Any] = {
+            k: [row[k]] for k in ("tools", "ground_truth", "turns", "expects", "lang", "id", "query")
+        }
+        (sample,) = trajectory_samples([messages], parser=self.parser, **named)
+        scores = {name: _number(logs["rewards"][name][index]) for name in self.weights}
+        return {
+            "step": step,
+            **{k: row[k] for k in ("id", "lang", "query", "ground_truth", "turns")},
+            "completion": json.dumps(messages, ensure_ascii=False, default=str),
+            "outcome": str(sample.outcome),
+            "verdict": judge_trajectory(sample).reason,
+            "scores": scores,
+            "total": sum(self.weights[n] * s for n, s in scores.items() if s is not None),
+            "advantage": _number(logs["advantages"][index]),
+        }
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None

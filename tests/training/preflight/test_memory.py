@@ -1,0 +1,130 @@
+"""What a run needs, part by part, by hand; and what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlvr.training.preflight.machine import GIB, Machine, container_memory, forget_peak, main_memory, resident
+from rlvr.training.preflight.memory import Load, Shape, activations, check_memory, load_of, parts
+
+Make = Callable[..., Any]
+
+# SmolLM2-135M.
+SMOL = Shape(
+    parameters=134_515_008, trainable=134_515_008, layers=30, hidden=576, inner=1536, heads=9, kv_heads=3,
+    head_size=64, vocabulary=49_152,
+)  # fmt: skip
+
+
+def test_keys_and_values_of_a_token_by_hand() -> None:
+    """2 × 30 layers × 3 heads × 64 × 2 bytes."""
+    assert SMOL.kv_a_token() == 23_040
+
+
+def test_activations_by_hand() -> None:
+    """A layer and token: 8 × 576 + (6 × 9 + 8 × 3) × 64 + 4 × 1536 = 15,744 numbers of 2 bytes."""
+    load = Load(tokens=1000, targets=400, sequence=500)
+    assert activations(SMOL, load, 2, checkpointing=False, plain=False) == 30 * 1000 * 15_744 * 2
+    # Checkpointing keeps 576 numbers a layer, and one layer at a time is computed again.
+    assert activations(SMOL, load, 2, checkpointing=True, plain=False) == 2 * 1000 * 30 * 576 + 2 * 1000 * 15_744
+    # Plain attention keeps a share of 500 keys for each of 9 heads.
+    assert activations(SMOL, load, 2, checkpointing=False, plain=True) == 30 * 1000 * 2 * (15_744 + 4_500)
+
+
+def test_the_shape_is_read_off_a_model_without_weights(scene_of: Make) -> None:
+    scene = scene_of()
+    bare, loaded = Shape.of(scene.bare), Shape.of(scene.load())
+    assert bare == loaded
+    assert bare.parameters == sum(p.numel() for p in scene.load().parameters())
+    assert (bare.layers, bare.hidden, bare.inner, bare.heads, bare.kv_heads, bare.head_size) == (2, 32, 64, 2, 1, 32)
+    frozen = scene_of("train_last_layers=1")
+    assert 0 < Shape.of(frozen.bare).trainable < bare.parameters
+
+
+@pytest.mark.parametrize(("precision", "weights", "gradients", "optimizer"), [
+    ("fp32", 4, 4, 8),
+    ("bf16", 6, 4, 8),  # the weights of autocast beside the fp32 ones
+    ("bf16-master", 2, 2, 16),  # copy, two moments, and the fp32 gradient of the update
+])  # fmt: skip
+def test_bytes_a_parameter(precision: str, weights: int, gradients: int, optimizer: int, scene_of: Make) -> None:
+    scene = scene_of(f"precision={precision}")
+    n = Shape.of(scene.bare).parameters
+    found = parts(scene, Load(10, 5, 10))
+    assert found["weights"] == weights * n
+    assert found["gradients"] == gradients * n
+    assert found["optimizer"] == optimizer * n
+    width = 4 if precision == "fp32" else 2
+    assert found["logits"] == 2 * width * 5 * Shape.of(scene.bare).vocabulary
+
+
+def test_a_kl_term_holds_a_second_model(scene_of: Make) -> None:
+    assert "reference model" not in parts(scene_of(), Load(10, 5, 10))
+    scene = scene_of("trl.beta=0.04", "precision=fp32")
+    assert parts(scene, Load(10, 5, 10))["reference model"] == 4 * Shape.of(scene.bare).parameters
+
+
+def test_the_load_of_a_step(scene_of: Make) -> None:
+    """8 rows in 2 groups: shared, a prompt is computed once; padded, every row is as long as the longest."""
+    scene = scene_of("shared_prefix='on'")
+    lengths = [len(p.token_ids) for p in scene.rendered.prompts]
+    expected, most = load_of(scene)
+    assert most == Load(2 * max(lengths) + 8 * 120, 8 * 120, max(lengths) + 120)
+    assert expected.tokens == round(2 * sum(lengths) / len(lengths) + 8 * 60)
+    assert load_of(scene, mean_completion=10)[0].targets == 80
+    expected, most = load_of(scene_of("shared_prefix='off'"))
+    assert expected == most == Load(8 * (max(lengths) + 120), 8 * 120, max(lengths) + 120)
+
+
+def test_a_cache_that_holds_no_sequence(scene_of: Make, answers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "0.00001")
+    scene = scene_of()
+    object.__setattr__(scene, "backend", "vllm")
+    [found, _] = check_memory(scene, answers.plenty)
+    assert found.severity == "error"
+    assert found.check == "KV cache"
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+    assert [f.severity for f in check_memory(scene, answers.plenty)] == ["note"]
+
+
+def test_a_machine_that_does_not_tell(scene_of: Make) -> None:
+    [found] = check_memory(scene_of(), Machine("this machine's memory", None, None))
+    assert found.severity == "note"
+    assert "cannot be read" in found.found
+
+
+def test_a_containers_limit(tmp_path: Path) -> None:
+    assert container_memory(tmp_path) == (None, 0)
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("300\n")
+    (tmp_path / "memory.stat").write_text("anon 100\ninactive_file 120\n")
+    assert container_memory(tmp_path) == (None, 0)
+    (tmp_path / "memory.max").write_text("1000\n")
+    assert container_memory(tmp_path) == (1000, 180)
+
+
+def test_this_machine_has_memory() -> None:
+    machine = main_memory()
+    if machine.total is not None and machine.free is not None:
+        assert machine.total > GIB / 4
+        assert 0 <= machine.free <= machine.total
+
+
+def test_a_peak_is_counted_from_now_on() -> None:
+    if not forget_peak():
+        pytest.skip("this system does not forget a peak")
+    now = resident()
+    assert now is not None
+    held = bytearray(64 * 2**20)
+    held[::4096] = b"x" * len(held[::4096])
+    after = resident()
+    assert after is not None
+    assert after[1] - now[0] > 60 * 2**20
+    del held
+    forget_peak()
+    last = resident()
+    assert last is not None
+    assert last[1] <= after[1]  # a training before in this process may have told the system to keep what is freed

@@ -1,0 +1,81 @@
+"""`rlvr train` runs preflight first: errors stop it before anything is written, and nothing else is changed by it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlvr.errors import ModelError, RunError
+from rlvr.training.recipe import load_recipe
+from rlvr.training.run import model_source, train
+
+Make = Callable[..., Any]
+
+
+def test_an_error_stops_the_run_before_anything_is_written(
+    write_recipe: Make, make_model: Make, tmp_path: Path
+) -> None:
+    path = write_recipe(make_model(end="<|endoftext|>"))
+    with pytest.raises(RunError, match=r"preflight found errors \(end of the turn\), so the run was not started"):
+        train(*load_recipe(path), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_keeps_its_report_and_says_its_warnings(
+    write_recipe: Make, make_model: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_recipe(make_model())
+    options = ["trl.max_completion_length=8", "trl.max_steps=1"]
+    train(*load_recipe(path, options), tmp_path / "run")
+    report = json.loads((tmp_path / "run" / "preflight.json").read_text())
+    assert report["ok"]
+    assert report["counts"]["warning"] == 1
+    assert not [f for f in report["findings"] if f["check"] == "first step"], "asked for the cheap checks alone"
+    said = capsys.readouterr().err
+    assert "warning: room for the answer" in said
+    assert "note:" not in said
+
+
+@pytest.mark.slow
+def test_the_run_is_the_same_with_and_without(write_recipe: Make, make_model: Make, tmp_path: Path) -> None:
+    """Two steps, bit for bit: the probe draws from its own random numbers, and the step leaves nothing behind."""
+    import torch
+    from safetensors.torch import load_file
+
+    options = ["trl.max_completion_length=16"]
+    path = write_recipe(make_model(tie_word_embeddings=False, initializer_range=0.5))
+    runs = [train(*load_recipe(path, options), tmp_path / str(p), preflight=p) for p in (False, True)]
+    plain, checked = (load_file(r / "model.safetensors") for r in runs)
+    for name, tensor in plain.items():
+        torch.testing.assert_close(checked[name], tensor, rtol=0, atol=0)
+    start = load_file(Path(make_model(tie_word_embeddings=False, initializer_range=0.5)) / "model.safetensors")
+    assert any(not torch.equal(start[n].float(), t.float()) for n, t in plain.items()), "the steps changed nothing"
+    found = {f["check"] for f in json.loads((tmp_path / "True" / "preflight.json").read_text())["findings"]}
+    assert {"first step", "advantages", "audit"} <= found
+    with pytest.raises(ValueError, match="never"):
+        _resume_without_probe(path, options, tmp_path / "True")
+
+
+def _resume_without_probe(path: Path, options: list[str], run: Path) -> None:
+    """A resumed run has been probed: it begins training at once (here: fails there)."""
+    import rlvr.training.run as runner
+
+    def never(*_: Any) -> None:
+        raise ValueError("never")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rlvr.training.preflight.run.take_probe", lambda *a, **k: pytest.fail("probed again"))
+        patch.setattr(runner, "_fit", never)
+        train(*load_recipe(path, options), run, resume=True, preflight=True)
+
+
+def test_a_run_that_the_recipe_starts_from_and_that_is_not_there() -> None:
+    with pytest.raises(ModelError) as caught:
+        model_source("runs/demo/warmup")
+    assert str(caught.value).startswith("runs/demo/warmup: the run that this recipe starts from is not there.")
+    assert "--model" in str(caught.value)
+    assert model_source("org/name") == "org/name"
