@@ -90,7 +90,10 @@ def score_targets(model: Any, rows: list[Row], *, temperature: float = 1.0) -> H
 def packs(
     groups: list[tuple[int, list[int]]], rows: list[Row], limit: int = PACK_TOKENS
 ) -> list[list[tuple[int, list[int]]]]:
-    """Put neighbouring groups into packs of at most `limit` tokens; a larger group is split, its prefix repeated."""
+    """Put neighbouring groups into packs of at most `limit` tokens; a larger group is split, its prefix repeated.
+
+    A prefix that is long by itself takes `limit // 2` tokens of rows with it all the same, or it would not be shared.
+    """
     out: list[list[tuple[int, list[int]]]] = []
     room = 0
     for length, members in groups:
@@ -100,7 +103,7 @@ def packs(
             cost = rest + (length if fresh else 0)
             if not out or cost > room:
                 out.append([(length, [index])])
-                room = limit - rest - length
+                room = max(limit - length, limit // 2) - rest
                 continue
             if fresh:
                 out[-1].append((length, [index]))

@@ -86,6 +86,13 @@ def test_a_row_whose_completion_begins_at_once_is_scored(model) -> None:
     torch.testing.assert_close(score_targets(model, rows).logps, plain_logps(model, rows, 1.0), rtol=0, atol=2e-5)
 
 
+def test_a_prompt_longer_than_a_pack_is_shared_too() -> None:
+    prompt = tuple(range(10, 210))
+    rows = [Row((*prompt, *range(300 + 20 * i, 310 + 20 * i)), 200) for i in range(8)]
+    found = packs(group_rows(rows), rows, 100)
+    assert [[members for _, members in pack] for pack in found] == [[[0, 1, 2, 3]], [[4, 5, 6, 7]]]
+
+
 @pytest.mark.parametrize("limit", [1, 60, 150, 10_000])
 def test_packs_hold_every_row_once_in_order_whatever_their_size(model, monkeypatch, limit: int) -> None:
     rows = make_rows()
