@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlvr.errors import DataError
+from rlvr.errors import DataError, RunError
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, str]]:
@@ -65,3 +66,52 @@ def append_lines(path: Path, lines: Sequence[str]) -> None:
                 file.seek(0)
                 file.truncate(file.read().rfind(b"\n") + 1)
         file.write("".join(f"{line}\n" for line in lines).encode())
+
+
+def is_utf8(text: str) -> bool:
+    """Whether text has a form in UTF-8, which half a surrogate pair has not.
+
+    >>> is_utf8("臺北"), is_utf8("\\ud83d")
+    (True, False)
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def dumps(value: Any, indent: int | None = None) -> str:
+    """JSON that can be written as UTF-8: readable, but escaped where a completion holds half a surrogate pair.
+
+    >>> dumps({"a": "é"}), dumps(["\\ud83d"])
+    ('{"a": "é"}', '["\\\\ud83d"]')
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return text if is_utf8(text) else json.dumps(value, indent=indent)
+
+
+def append_flushed(path: Path, values: Iterable[Any]) -> None:
+    """Append values, and flush them to the disk. Raises `RunError` where the disk does not take them."""
+    _write_flushed(path, "ab", values)
+
+
+def replace_flushed(path: Path, values: Iterable[Any]) -> None:
+    """Replace the file by these values in one step: a kill leaves the old file or the new one. Raises `RunError`."""
+    beside = path.with_name(path.name + ".tmp")
+    _write_flushed(beside, "wb", values)
+    beside.replace(path)
+
+
+def _write_flushed(path: Path, mode: str, values: Iterable[Any]) -> None:
+    data = "".join(dumps(value) + "\n" for value in values).encode("utf-8")
+    try:
+        with path.open(mode) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be written ({error.strerror or error}). What was written before is kept: make room and "
+            "run the same command again to go on from there."
+        ) from error

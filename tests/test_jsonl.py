@@ -12,8 +12,8 @@ import pytest
 
 from rlvr.audit.examples import load_examples
 from rlvr.data.sources.jsonl import read_jsonl
-from rlvr.errors import DataError
-from rlvr.jsonl import read_objects
+from rlvr.errors import DataError, RunError
+from rlvr.jsonl import append_flushed, dumps, read_objects, replace_flushed
 from rlvr.rewards import score_file
 
 TOOL = {"name": "f", "parameters": {"type": "object", "properties": {}}}
@@ -62,3 +62,25 @@ def test_what_is_no_utf8_is_named_by_its_line(read: Reader, tmp_path: Path) -> N
 def test_an_object_comes_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('\n{"a": 1}\n')
     assert list(read_objects(tmp_path / "a.jsonl")) == [(f"{tmp_path / 'a.jsonl'}:2", {"a": 1})]
+
+
+def test_half_a_surrogate_pair_survives_a_file_and_everything_else_stays_readable(tmp_path: Path) -> None:
+    values = [{"a": "臺北\u2028"}, {"a": "half \ud83d"}]
+    append_flushed(tmp_path / "a.jsonl", values[:1])
+    append_flushed(tmp_path / "a.jsonl", values[1:])
+    lines = (tmp_path / "a.jsonl").read_bytes().split(b"\n")
+    assert [json.loads(line) for line in lines[:2]] == values
+    assert lines[2] == b""
+    assert "臺北".encode() in lines[0]
+    assert lines[1].isascii()
+    assert dumps({"a": "臺"}, indent=1) == '{\n "a": "臺"\n}'
+
+
+def test_a_file_is_replaced_whole_and_a_disk_that_takes_nothing_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    replace_flushed(path, [1, 2])
+    replace_flushed(path, [3])
+    assert path.read_text() == "3\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.jsonl"]
+    with pytest.raises(RunError, match="make room and run the same command again"):
+        append_flushed(tmp_path / "none" / "a.jsonl", [1])

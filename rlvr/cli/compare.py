@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -100,10 +99,9 @@ def _render(form: str, found: Sequence[Contrast], sides: Sequence[Side], args: a
 
         return compare_page(found, args.seed).encode("utf-8", "replace").decode("utf-8")
     if form == "json":
-        value = to_json(found, sides, args.seed)
-        text = json.dumps(value, ensure_ascii=False, indent=2)
-        # A lone surrogate in a completion has no UTF-8 form; as an escape it survives.
-        return text if _encodable(text) else json.dumps(value, indent=2)
+        from rlvr.jsonl import dumps
+
+        return dumps(to_json(found, sides, args.seed), indent=2)
     shown = tables(found, args.seed)
     if form == "latex":
         from rlvr.evaluation.latex import PREAMBLE, latex_table
@@ -202,14 +200,6 @@ def _code(text: str) -> str:
         return f"`{line}`"
     fence = "`" * (max(len(run) for run in re.findall("`+", line)) + 1)
     return f"{fence} {line} {fence}"
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _write(path: Path, text: str) -> None:

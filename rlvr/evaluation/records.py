@@ -7,13 +7,13 @@ line of a file may be broken and is then left out; any other broken line is a `D
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from rlvr.errors import DataError, RunError
+from rlvr.errors import DataError
+from rlvr.jsonl import append_flushed, replace_flushed
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,39 +108,9 @@ def read_jsonl_tolerant(path: Path) -> list[tuple[int, Any]]:
 
 def append_records(path: Path, records: Iterable[EvalRecord]) -> None:
     """Append a chunk and flush it to the disk. Raises `RunError` where the disk does not take it."""
-    _write(path, "ab", records)
+    append_flushed(path, (r.to_json() for r in records))
 
 
 def write_records(path: Path, records: Iterable[EvalRecord]) -> None:
     """Replace the file by these records, in one step, so that a kill leaves the old file or the new one."""
-    beside = path.with_name(path.name + ".tmp")
-    _write(beside, "wb", records)
-    beside.replace(path)
-
-
-def _write(path: Path, mode: str, records: Iterable[EvalRecord]) -> None:
-    # A lone surrogate may stand in a completion; as an escape it survives, as UTF-8 it would not.
-    text = "".join(_dumps(r.to_json()) + "\n" for r in records)
-    try:
-        with path.open(mode) as file:
-            file.write(text.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise RunError(
-            f"{path}: cannot be written ({error.strerror or error}). The chunks written before are kept: make room and "
-            "run the same command again to go on from there."
-        ) from error
-
-
-def _dumps(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if _encodable(text) else json.dumps(value)
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    replace_flushed(path, (r.to_json() for r in records))

@@ -196,7 +196,7 @@ def _columns(kind: Kind, step: int, rows: Sequence[Sampled], info: TableInfo) ->
         columns[f"score_{name}"] = [row.scores.get(name) for row in rows]
     columns["total"] = [_total(row.scores, info.weights) for row in rows]
     columns["advantage"] = [row.advantage for row in rows]
-    return {name: _encodable(values) for name, values in columns.items()}
+    return {name: _as_utf8(values) for name, values in columns.items()}
 
 
 _PLAIN = ("id", "category", "lang", "query", "prompt", "tools", "ground_truth", "expects", "reasoning_opened",
@@ -208,7 +208,7 @@ def _total(scores: Mapping[str, float | None], weights: Mapping[str, float]) -> 
     return sum(earned) if earned else None
 
 
-def _encodable(values: list[Any]) -> list[Any]:
+def _as_utf8(values: list[Any]) -> list[Any]:
     """A lone surrogate in a completion has no UTF-8 form, and Parquet takes none: "?" stands for it."""
     if values and isinstance(values[0], str):
         return [v if v is None or v.isascii() else v.encode("utf-8", "replace").decode("utf-8") for v in values]

@@ -6,17 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from rlvr.jsonl import is_utf8
 from rlvr.parsers.strict_json import MAX_DEPTH, MAX_DIGITS
 
 _LARGEST = 10**MAX_DIGITS
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def why_not_written(value: Any) -> str | None:
@@ -31,7 +24,7 @@ def why_not_written(value: Any) -> str | None:
         for item in level:
             kind = type(item)
             if kind is str:
-                if not item.isascii() and not _encodable(item):
+                if not item.isascii() and not is_utf8(item):
                     return "its text holds half a surrogate pair"
             elif kind is float:
                 if not math.isfinite(item):

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from rlvr.evaluation.multi_turn.dialogue import Said
-from rlvr.evaluation.multi_turn.lines import append_lines, rewrite
 from rlvr.evaluation.multi_turn.playing import Asked, Say
 from rlvr.evaluation.records import read_jsonl_tolerant
+from rlvr.jsonl import append_flushed, replace_flushed
 
 
 class StaleJournalError(Exception):
@@ -33,7 +33,7 @@ class Journal:
         lines = [value for _, value in read_jsonl_tolerant(self._path)]
         fits = bool(lines) and lines[0] == self._head
         self._left: deque[dict[str, Any]] = deque(lines[1:] if fits else ())
-        rewrite(self._path, [self._head, *self._left])  # without a line that was cut
+        replace_flushed(self._path, [self._head, *self._left])  # without a line that was cut
 
     @property
     def left(self) -> int:
@@ -53,13 +53,13 @@ class Journal:
             return [values and Said(*values) for values in line["said"]]
         said = generate(asked)
         kept = [s and [s.text, s.tokens, s.truncated] for s in said]
-        append_lines(self._path, [{"ids": ids, "prompts": prompts, "said": kept}])
+        append_flushed(self._path, [{"ids": ids, "prompts": prompts, "said": kept}])
         return said
 
     def clear(self) -> None:
         """Begin anew."""
         self._left.clear()
-        rewrite(self._path, [self._head])
+        replace_flushed(self._path, [self._head])
 
 
 def journal_path(folder: Path, label: str) -> Path:

@@ -8,6 +8,7 @@ for `BFCL_PROJECT_ROOT`.
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 from rlvr.evaluation.multi_turn.dialogue import FINISHED, FORCE_QUIT
-from rlvr.evaluation.multi_turn.lines import rewrite
 from rlvr.evaluation.multi_turn.transcripts import read_transcripts
+from rlvr.evaluation.store import write_text
 
 HANDLER = "katanemo/Arch-Agent-1.5B"
 FOLDER = "official"
@@ -44,9 +45,9 @@ def write_results(folder: Path) -> list[Path]:
     for (model, category), rows in sorted(grouped.items()):
         rows.sort(key=lambda r: int(r["id"].rsplit("_", 1)[1]))
         place = model_folder(folder, model) / "result" / HANDLER.replace("/", "_") / "multi_turn"
-        place.mkdir(parents=True, exist_ok=True)
         path = place / f"BFCL_v4_{category}_result.json"
-        rewrite(path, [result_of(row) for row in rows])
+        # ASCII: the official code opens its files in the machine's own encoding.
+        write_text(path, "".join(json.dumps(result_of(row)) + "\n" for row in rows))
         out.append(path)
     return out
 

@@ -17,7 +17,6 @@ from rlvr.evaluation.multi_turn.conversation import Render
 from rlvr.evaluation.multi_turn.dialogue import FINISHED, FORCE_QUIT, Dialogue, Said, Turn
 from rlvr.evaluation.multi_turn.executors import ExecutionError, Executors, Verdict
 from rlvr.evaluation.multi_turn.journal import Journal, StaleJournalError, journal_path
-from rlvr.evaluation.multi_turn.lines import append_lines
 from rlvr.evaluation.multi_turn.playing import Asked, Say, Table
 from rlvr.evaluation.multi_turn.rows import scene_of
 from rlvr.evaluation.multi_turn.transcripts import NAME, keep_only, transcript
@@ -26,6 +25,7 @@ from rlvr.evaluation.records import EvalRecord
 from rlvr.evaluation.run import GeneratorFactory, ModelSpec, Settings, _check, _Evaluation
 from rlvr.evaluation.store import EvalStore
 from rlvr.evaluation.summary import write_summary
+from rlvr.jsonl import append_flushed
 from rlvr.parsers import get_parser
 from rlvr.prompts import render as render_prompt
 from rlvr.training.lock import hold
@@ -172,7 +172,7 @@ class _Dialogues(_Evaluation):
         if not dialogues:
             return
         judged = [(d, verdict_on(d, executors)) for d in dialogues]
-        append_lines(self._store.folder / NAME, [transcript(label, d, v) for d, v in judged])
+        append_flushed(self._store.folder / NAME, [transcript(label, d, v) for d, v in judged])
         self._store.append([record_of(label, d, v) for d, v in judged])
 
 

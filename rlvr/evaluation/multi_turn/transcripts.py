@@ -14,8 +14,8 @@ from typing import Any
 
 from rlvr.evaluation.multi_turn.dialogue import Dialogue
 from rlvr.evaluation.multi_turn.executors import Verdict
-from rlvr.evaluation.multi_turn.lines import rewrite
 from rlvr.evaluation.records import read_jsonl_tolerant
+from rlvr.jsonl import replace_flushed
 
 NAME = "transcripts.jsonl"
 
@@ -46,4 +46,4 @@ def keep_only(folder: Path, keys: Collection[Key]) -> None:
     path = folder / NAME
     if path.exists():
         kept = [row for key, row in read_transcripts(folder).items() if key in keys]
-        rewrite(path, kept)
+        replace_flushed(path, kept)

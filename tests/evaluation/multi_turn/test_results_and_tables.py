@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from rlvr.evaluation import EvalRecord
-from rlvr.evaluation.multi_turn.lines import append_lines
 from rlvr.evaluation.multi_turn.official_results import result_of, write_results
 from rlvr.evaluation.multi_turn.rows import CATEGORIES
 from rlvr.evaluation.multi_turn.tables import accuracies, accuracy_table, detail_table, overall
 from rlvr.evaluation.multi_turn.transcripts import NAME, keep_only, read_transcripts
 from rlvr.evaluation.statistics import wilson
+from rlvr.jsonl import append_flushed
 
 
 def step(outcome: str = "calls", calls: int = 1, text: str = "text", results: int = 1) -> dict[str, Any]:
@@ -59,8 +59,8 @@ def test_a_dialogue_that_was_stopped_keeps_its_turns() -> None:
 
 
 def test_files_stand_where_the_leaderboards_program_looks_in_the_order_of_numbers(tmp_path: Path) -> None:
-    append_lines(tmp_path / NAME, [row(n, (True, [WORDS])) for n in (10, 2)])
-    append_lines(tmp_path / NAME, [{**row(2, (True, [WORDS])), "model": "a/b"}])
+    append_flushed(tmp_path / NAME, [row(n, (True, [WORDS])) for n in (10, 2)])
+    append_flushed(tmp_path / NAME, [{**row(2, (True, [WORDS])), "model": "a/b"}])
     paths = write_results(tmp_path)
     assert [p.relative_to(tmp_path / "official").as_posix() for p in paths] == [
         f"{label}/result/katanemo_Arch-Agent-1.5B/multi_turn/BFCL_v4_multi_turn_base_result.json"
@@ -72,7 +72,7 @@ def test_files_stand_where_the_leaderboards_program_looks_in_the_order_of_number
 
 
 def test_transcripts_without_a_record_are_left_out(tmp_path: Path) -> None:
-    append_lines(tmp_path / NAME, [row(1), row(2), {**row(1), "note": "later"}])
+    append_flushed(tmp_path / NAME, [row(1), row(2), {**row(1), "note": "later"}])
     keep_only(tmp_path, {("m", "multi_turn_base_1")})
     assert {key: value["note"] for key, value in read_transcripts(tmp_path).items()} == {
         ("m", "multi_turn_base_1"): "later"
