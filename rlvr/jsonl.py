@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rlvr.errors import DataError, RunError
+from rlvr.paths import write_whole
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, str]]:
@@ -93,20 +94,9 @@ def dumps(value: Any, indent: int | None = None) -> str:
 
 def append_flushed(path: Path, values: Iterable[Any]) -> None:
     """Append values, and flush them to the disk. Raises `RunError` where the disk does not take them."""
-    _write_flushed(path, "ab", values)
-
-
-def replace_flushed(path: Path, values: Iterable[Any]) -> None:
-    """Replace the file by these values in one step: a kill leaves the old file or the new one. Raises `RunError`."""
-    beside = path.with_name(path.name + ".tmp")
-    _write_flushed(beside, "wb", values)
-    beside.replace(path)
-
-
-def _write_flushed(path: Path, mode: str, values: Iterable[Any]) -> None:
-    data = "".join(dumps(value) + "\n" for value in values).encode("utf-8")
+    data = _lines(values)
     try:
-        with path.open(mode) as file:
+        with path.open("ab") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -115,3 +105,12 @@ def _write_flushed(path: Path, mode: str, values: Iterable[Any]) -> None:
             f"{path}: cannot be written ({error.strerror or error}). What was written before is kept: make room and "
             "run the same command again to go on from there."
         ) from error
+
+
+def replace_flushed(path: Path, values: Iterable[Any]) -> None:
+    """Replace the file by these values in one step: a kill leaves the old file or the new one. Raises `RunError`."""
+    write_whole(path, _lines(values), flush=True)
+
+
+def _lines(values: Iterable[Any]) -> bytes:
+    return "".join(dumps(value) + "\n" for value in values).encode("utf-8")

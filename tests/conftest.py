@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,16 @@ _CORPUS = [
     "I'm sorry, but none of the available functions can do that. system user assistant tools think",
     "What is the weather looking like in Hanoi for the next three days?",
 ]
+
+
+@pytest.fixture
+def two_bytes_left() -> Iterator[None]:
+    """No file of this process grows beyond two bytes: what the system itself then says, as it does of a full disk."""
+    resource = pytest.importorskip("resource", reason="the system has no limits on files")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlvr.paths import write_whole
+
 if TYPE_CHECKING:
     from rlvr.evaluation.contrast import Contrast
     from rlvr.evaluation.sides import Side
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out is None:
         print(text)
     else:
-        _write(args.out, text + "\n")
+        write_whole(args.out, f"{text}\n".encode())
         print(args.out)
     return 0
 
@@ -200,15 +202,3 @@ def _code(text: str) -> str:
         return f"`{line}`"
     fence = "`" * (max(len(run) for run in re.findall("`+", line)) + 1)
     return f"{fence} {line} {fence}"
-
-
-def _write(path: Path, text: str) -> None:
-    from rlvr.errors import RunError
-
-    beside = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(text.encode("utf-8"))
-        beside.replace(path)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror or error})") from error

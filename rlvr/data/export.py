@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rlvr.data.mixture import read_parquet
 from rlvr.data.plain_turns import plain_turns
 from rlvr.data.sources.jsonl import read_jsonl
-from rlvr.errors import DataError, RunError, UsageError
+from rlvr.errors import DataError, UsageError
 from rlvr.extras import require
 from rlvr.integrations.verl import DATA_SOURCE, to_row
+from rlvr.paths import written_whole
 from rlvr.types import Example
 
 TARGETS = ("verl",)
@@ -82,18 +82,10 @@ def export_verl(
     if out.is_dir():
         raise UsageError(f"{out}: is a folder. Give the name of a file, such as {out / f'{split}.parquet'}.")
     rows = (verl_row(e, i, split, parser=parser, tokenizer=tokenizer) for i, e in enumerate(examples))
-    scratch = out.with_name(f".{out.name}.tmp")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(out) as scratch:
         count = _write(rows, scratch)
         if not count:
             raise DataError(str(out), "there is no example to write. Check the data and its --split.")
-        scratch.replace(out)
-    except OSError as error:
-        raise RunError(f"{out}: cannot be written ({error.strerror}). What was there before is unharmed.") from error
-    finally:
-        with suppress(OSError):  # it may never have been
-            scratch.unlink()
     return count
 
 

@@ -6,10 +6,10 @@ import gzip
 import io
 import json
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
-from rlvr.errors import RunError, UsageError
+from rlvr.errors import UsageError
+from rlvr.paths import written_whole
 from rlvr.types import Example
 
 
@@ -22,19 +22,14 @@ def write_jsonl(examples: Iterable[Example], path: str | Path, *, force: bool = 
     path = Path(path)
     if path.exists() and not force:
         raise UsageError(f"{path}: is there already. Give another --out, or --force to overwrite it.")
-    scratch = path.with_name(f".{path.name}.tmp")
     count = 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with scratch.open("wb") as raw, _text(raw, packed=path.suffix == ".gz") as file:
-            for count, example in enumerate(examples, start=1):  # noqa: B007 (the count is what is returned)
-                file.write(json.dumps(example.to_json(), ensure_ascii=False) + "\n")
-        scratch.replace(path)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror}). What was there before is unharmed.") from error
-    finally:
-        with suppress(OSError):  # it may never have been
-            scratch.unlink()
+    with (
+        written_whole(path) as scratch,
+        scratch.open("wb") as raw,
+        _text(raw, packed=path.suffix == ".gz") as file,
+    ):
+        for count, example in enumerate(examples, start=1):  # noqa: B007 (the count is what is returned)
+            file.write(json.dumps(example.to_json(), ensure_ascii=False) + "\n")
     return count
 
 

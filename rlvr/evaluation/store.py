@@ -21,8 +21,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rlvr.errors import DataError, RunError, UsageError
+from rlvr.errors import DataError, UsageError
 from rlvr.evaluation.records import EvalRecord, append_records, read_jsonl_tolerant, read_records, write_records
+from rlvr.paths import write_whole
 from rlvr.types import Example
 
 _SAMPLED_PLACES = 64
@@ -180,12 +181,4 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file in one step, so that a kill leaves the old one or the new one."""
-    beside = path.with_name(path.name + ".tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise RunError(
-            f"{path}: cannot be written ({error.strerror or error}). What was there before is kept."
-        ) from error
+    write_whole(path, text.encode("utf-8"))

@@ -14,8 +14,8 @@ from typing import Any
 from rlvr.data.card_rows import row_lines
 from rlvr.data.card_tables import count_tables, left_out_tables, licence_table, mixture_lines, source_table
 from rlvr.data.license import license_of
-from rlvr.errors import RunError
 from rlvr.extras import has, require
+from rlvr.paths import write_whole
 
 _HERE = Path(__file__).resolve().parent
 
@@ -26,13 +26,7 @@ def write_data_page(title: str, counts: Mapping[str, Any], samples: Iterable[Map
     Raises `MissingExtraError` without Jinja, `RunError` where the disk does not take it.
     """
     page = data_page(title, counts, list(samples))
-    scratch = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(page, encoding="utf-8")
-        scratch.replace(path)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from error
+    write_whole(path, page.encode("utf-8"))
     return path
 
 

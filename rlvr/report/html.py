@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rlvr.errors import RunError, UsageError
+from rlvr.errors import UsageError
 from rlvr.evaluation.progress import duration
 from rlvr.evaluation.records import EvalRecord
 from rlvr.evaluation.tables import Table
 from rlvr.extras import require
+from rlvr.paths import write_whole
 from rlvr.report.evaluation_section import evaluation_section, open_evaluation
 from rlvr.report.explorer import pack
 from rlvr.report.figures import Picture, training_picture
@@ -175,18 +176,8 @@ def _score(value: Any) -> str:
 
 
 def _write(out: Path, page: str, pictures: Sequence[Picture]) -> Path:
-    try:
-        (out / "figures").mkdir(parents=True, exist_ok=True)
-        for picture in pictures:
-            _replace(out / "figures" / f"{picture.name}.png", picture.light)
-        # A lone surrogate in a completion has no UTF-8 form: shown as "?", where the records keep it.
-        _replace(out / PAGE, page.encode("utf-8", "replace"))
-    except OSError as error:
-        raise RunError(f"{out}: the report cannot be written: {error.strerror or error}") from error
+    for picture in pictures:
+        write_whole(out / "figures" / f"{picture.name}.png", picture.light)
+    # A lone surrogate in a completion has no UTF-8 form: shown as "?", where the records keep it.
+    write_whole(out / PAGE, page.encode("utf-8", "replace"))
     return out / PAGE
-
-
-def _replace(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.tmp")
-    beside.write_bytes(content)
-    beside.replace(path)

@@ -28,6 +28,7 @@ from typing import Any
 from rlvr import __version__
 from rlvr.errors import ConfigError, RunError, UsageError
 from rlvr.models.adapter import holds_model
+from rlvr.paths import write_whole
 from rlvr.strict import read_yaml
 from rlvr.training.changes import changes
 from rlvr.training.checkpoints import Checkpoints, to_disk
@@ -196,14 +197,7 @@ def _step_of(line: str) -> float:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file so that a crash leaves the old one or the new one. Raises `RunError` on a full disk."""
-    scratch = path.with_name(f".{path.name}.tmp")
-    try:
-        scratch.write_text(text, encoding="utf-8")
-        with scratch.open("rb") as file:
-            os.fsync(file.fileno())
-        scratch.replace(path)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror}). What was there before is unharmed.") from error
+    write_whole(path, text.encode("utf-8"), flush=True)
 
 
 def save_model(model: Any, tokenizer: Any, target: Path) -> None:

@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from rlvr.errors import DataError, RunError, UsageError
+from rlvr.errors import DataError, UsageError
 from rlvr.extras import require
+from rlvr.paths import written_whole
 from rlvr.rewards.columns import query_language
 from rlvr.rewards.context import build_context
 from rlvr.rewards.judge import judge
@@ -96,13 +97,8 @@ def write_part(run: Path, kind: Kind, step: int, rows: Sequence[Sampled], info: 
 
     table = pa.table(_columns(kind, step, rows, info), schema=_schema(info))
     path = part_path(run, kind, step)
-    beside = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as beside:
         parquet.write_table(table, beside, compression="zstd")
-        beside.replace(path)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error}). What was there before is unharmed.") from error
     return path
 
 

@@ -245,15 +245,13 @@ def test_a_full_disk_keeps_what_was_written(
     assert fake.closed == 1
 
 
-def test_a_summary_that_cannot_be_written_is_a_run_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("two_bytes_left")
+def test_a_summary_that_cannot_be_written_is_a_run_error(tmp_path: Path) -> None:
     from rlvr.evaluation.store import write_json
 
-    def full(self: Path, *args: object, **kwargs: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(RunError, match="No space left"):
+    with pytest.raises(RunError, match="File too large"):
         write_json(tmp_path / "x.json", {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_summary_and_the_tables(start: Any, two: list[ModelSpec], tmp_path: Path) -> None:

@@ -110,18 +110,14 @@ def test_the_data_of_a_resumed_run_must_be_the_same(tmp_path: Path) -> None:
     assert (folder.path / "data" / "train.jsonl").read_text() == "a\nb\nc\n"
 
 
-def test_a_full_disk_leaves_the_old_file_and_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("two_bytes_left")
+def test_a_full_disk_leaves_the_old_file_and_one_error(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
-    path.write_text("old")
-
-    def full(self: Path, *args: object, **kwargs: object) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(RunError, match="No space left on device"):
+    path.write_text("o")
+    with pytest.raises(RunError, match="File too large"):
         write_atomically(path, "new")
-    monkeypatch.undo()
-    assert path.read_text() == "old"
+    assert path.read_text() == "o"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_model_that_cannot_be_saved_leaves_the_old_one(tmp_path: Path) -> None:

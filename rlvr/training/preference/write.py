@@ -7,12 +7,12 @@ import io
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rlvr.errors import RunError, UsageError
+from rlvr.errors import UsageError
 from rlvr.extras import require
+from rlvr.paths import written_whole
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 ROWS_AT_ONCE = 500
@@ -37,16 +37,9 @@ def write_rows(rows: Iterable[Mapping[str, Any]], out: Path) -> int:
 
     Raises `RunError` where the disk takes no more.
     """
-    scratch = out.with_name(f".{out.name}.tmp")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(out) as scratch:
         count = (_write_parquet if out.suffix == ".parquet" else _write_lines)(iter(rows), scratch, out)
-        if count:
-            scratch.replace(out)
-    except OSError as error:
-        raise RunError(f"{out}: cannot be written ({error.strerror}). What was there before is unharmed.") from error
-    finally:
-        with suppress(OSError):  # it may never have been
+        if not count:
             scratch.unlink()
     return count
 
