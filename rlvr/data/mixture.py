@@ -77,11 +77,16 @@ def _known(name: str, given: Mapping[str, float] | None, known: Sequence[str]) -
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:
-    """The sources of a run and the longest prompt it takes, in tokens: longer ones are dropped and counted."""
+    """The sources of a run and the longest prompt it takes, in tokens: longer ones are dropped and counted.
+
+    `order: even` (GRPO) takes the rows so that every stretch of them holds the mixture's shares, where a shuffle leaves
+    each step's to the draw.
+    """
 
     sources: tuple[SourceOptions, ...]
     max_prompt_tokens: int = 1024
     shuffle_groups: bool = True
+    order: Literal["shuffled", "even"] = "shuffled"
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""A recipe's curriculum and resampling, brought to TRL's trainer."""
+"""A recipe's curriculum, even order and resampling, brought to TRL's trainer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rlvr.training.curriculum import Plan, join, plan
+from rlvr.training.even import even_order
 from rlvr.training.job import Job, say
 from rlvr.training.run_folder import write_atomically
 
@@ -15,11 +16,14 @@ from rlvr.training.run_folder import write_atomically
 def planned_dataset(job: Job, args: Any, rows: Sequence[dict[str, Any]]) -> tuple[Any, Plan | None]:
     """The rows in the order in which the run takes them, as a dataset, and the plan; without a curriculum as they come.
 
-    With one, `args` is told not to shuffle and to make one pass.
+    With one, `args` is told not to shuffle and to make one pass; with `data.order: even` not to shuffle.
     """
     from datasets import Dataset
 
     options, dataset = job.recipe.curriculum, Dataset.from_list(list(rows))
+    if job.recipe.data.order == "even":
+        args.shuffle_dataset = False
+        return dataset.select(even_order(job.rendered.examples, job.recipe.seed)), None
     if options is None:
         return dataset, None
     prompts = args.generation_batch_size // args.num_generations

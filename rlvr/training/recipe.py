@@ -99,7 +99,19 @@ class Recipe:
         if self.kind == "warmup":
             given = [name for name in ("selection", "curriculum", "resample") if getattr(self, name) is not None]
             lines += [f"{name}: a warm-up has none; remove it, or use kind: grpo" for name in given]
-        raise_mistakes(self, [*lines, *_rollout_mistakes(self)])
+        raise_mistakes(self, [*lines, *_order_mistakes(self), *_rollout_mistakes(self)])
+
+
+def _order_mistakes(recipe: Recipe) -> list[str]:
+    """Where `order: even` is given to what takes its rows in another order, or all of them."""
+    lines = []
+    if recipe.data.order == "even" and recipe.kind == "warmup":
+        lines.append("data.order: even is for kind: grpo; a warm-up keeps lists of tools together (shuffle_groups)")
+    elif recipe.data.order == "even" and recipe.curriculum is not None:
+        lines.append("data.order: even and a curriculum both order the rows; remove one")
+    if recipe.selection is not None and recipe.selection.data.order == "even":
+        lines.append("selection.data.order: a look takes all its rows; remove it")
+    return lines
 
 
 def _rollout_mistakes(recipe: Recipe) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from rlvr.evaluation.serving.ask import Asked
 from rlvr.evaluation.serving.check import Check, fault, ok, shown, some, unclear
 from rlvr.evaluation.serving.probe import Seen
-from rlvr.evaluation.serving.reading import Kind, counted, object_of
+from rlvr.evaluation.serving.reading import SWALLOWED, Kind, counted, object_of
 from rlvr.evaluation.serving.reply import Reply, WireCall
 from rlvr.evaluation.serving.scenes import TOOLS, offered
 from rlvr.tools import is_valid
@@ -19,7 +19,9 @@ from rlvr.tools import is_valid
 CHARS_A_TOKEN = 20
 """No tokenizer packs more characters of a tool's JSON into one token; most take 3 to 5."""
 
-_SWALLOWED = (Kind.SWALLOWED_CALLS, Kind.SWALLOWED_WORDS)
+REASONING = "reasoning_swallows"
+"""The fault from which others follow: whatever is looked for in a reply is not there."""
+
 _THINK = "</think>"
 
 
@@ -68,7 +70,7 @@ def check_calls(seen: Seen, tools: Check) -> Check:
         thoughts = sum(_THINK in a.reply.content for a in asked if a.reply is not None)
         talk = f"; {thoughts} show their reasoning as text" if thoughts else ""
         return ok("calls", f"{len(called)} of {len(asked)} queries brought calls{beside}{talk}", **figures)
-    if any(a.kind in _SWALLOWED for a in asked):
+    if any(a.kind in SWALLOWED for a in asked):
         return unclear("calls", "no call arrives, since replies end up as reasoning (see reasoning)", **figures)
     why = "the tools never reach it (see tools)" if tools.status == "fault" else "this is the model's choice"
     way = "" if tools.status == "fault" else "Check a model that calls; tool_choice required, below, needs no choice."
@@ -112,7 +114,7 @@ def check_reasoning(seen: Seen) -> Check:
         first = (calls or words)[0].reply
         return fault(
             "reasoning",
-            "reasoning_swallows",
+            REASONING,
             f"of {len(asked)} finished replies the server took {what} for reasoning: content and tool_calls are empty, "
             f"all stands in reasoning_content: {shown(first.reasoning if first is not None else '')!r}",
             "The model answers without thinking, and this --reasoning-parser takes everything before </think>. Start "

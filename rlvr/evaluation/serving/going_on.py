@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from rlvr.evaluation.serving.ask import Asked
+from rlvr.evaluation.serving.calling import REASONING
 from rlvr.evaluation.serving.check import Check, fault, ok, shown, some, unclear
 from rlvr.evaluation.serving.probe import Pair, Seen
-from rlvr.evaluation.serving.reading import Kind, object_of
+from rlvr.evaluation.serving.reading import SWALLOWED, Kind, object_of
 from rlvr.evaluation.serving.scenes import CONVERT, names
 
 CHARS_A_TOKEN = 20
 """No tokenizer packs more characters of a tool's result into one token; most take 3 to 5."""
 
 
-def check_stream(seen: Seen) -> Check:
+def check_stream(seen: Seen, earlier: Sequence[Check] = ()) -> Check:
     """Deltas add up to what a plain reply holds: names whole, arguments a JSON object in a string, one end."""
     refused = next((p.streamed.refused for p in seen.pairs if p.streamed.refused is not None), None)
     if refused is not None and all(p.plain.refused for p in seen.pairs):
@@ -24,7 +25,9 @@ def check_stream(seen: Seen) -> Check:
         return fault(
             "stream", "stream_refused", f"a streamed request is refused: {refused}", "Look at the server's log."
         )
-    problems = [problem for p in seen.pairs for problem in _stream_problems(p)]
+    told = any(c.code == REASONING for c in earlier)
+    read = [p for p in seen.pairs if p.streamed.calls or not told]
+    problems = [problem for p in read for problem in _stream_problems(p)]
     figures: dict[str, Any] = {
         "pairs": len(seen.pairs),
         "with_calls": sum(p.streamed.calls > 0 for p in seen.pairs),
@@ -42,7 +45,8 @@ def check_stream(seen: Seen) -> Check:
             **figures,
         )
     if not figures["with_calls"]:
-        return unclear("stream", "no call came in the streams", **figures)
+        why = ", which end up as reasoning (see reasoning)" if len(read) < len(seen.pairs) else ""
+        return unclear("stream", f"no call came in the streams{why}", **figures)
     others = "" if figures["equal"] == len(seen.pairs) else "; the server does not repeat itself in the others"
     return ok(
         "stream",
@@ -115,8 +119,10 @@ def _forced(name: str, code: str, asked: Asked | None, allowed: Sequence[str], e
         "The server does not force calls: do not rely on it, or take one that does (vLLM with its structured outputs)."
     )
     told = {c.code: c.name for c in earlier}
-    if not called and asked.kind in (Kind.SWALLOWED_CALLS, Kind.SWALLOWED_WORDS):
+    if not called and asked.kind in SWALLOWED:
         return unclear(name, "the reply was taken for reasoning (see reasoning)")
+    if not called and REASONING in told:  # vLLM forces nothing before the end of reasoning, which never comes
+        return unclear(name, f"no call came, but {asked.kind}: replies end up as reasoning (see reasoning)")
     if not called and asked.kind is Kind.LEFT and "wrong_parser" in told:
         return unclear(name, "the call stays in the content (see calls)")
     if not called:
@@ -136,6 +142,8 @@ def _refused(name: str, asked: Asked | None, earlier: Sequence[Check]) -> Check:
         return unclear(name, "was not asked")
     if any(c.code == "tools_refused" for c in earlier):
         return unclear(name, "requests with tools are refused (see tools)")
+    if any(c.code == REASONING for c in earlier):
+        return unclear(name, f"refused, as replies end up as reasoning (see reasoning): {asked.refused}")
     return fault(
         name,
         f"{name.replace(' ', '_')}_refused",

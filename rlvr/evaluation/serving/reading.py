@@ -34,6 +34,9 @@ class Kind(StrEnum):
         return self.value
 
 
+SWALLOWED = (Kind.SWALLOWED_CALLS, Kind.SWALLOWED_WORDS)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """`left`: whole calls that stand where no client looks for them, in `format`; `canonical`: they are written as the

@@ -73,12 +73,13 @@ def judge(seen: Seen, asker: Asker) -> list[Check]:
     said = seen.plain.reply.content if seen.plain.reply is not None else ""
     tools = check_tools(seen)
     calls, ids, arguments = check_calls(seen, tools), check_ids(seen), check_arguments(seen)
-    earlier = (tools, calls, arguments)
+    reasoning = check_reasoning(seen)
+    earlier = (tools, calls, reasoning, arguments)
     return [
         ok("endpoint", f"answers a plain question ({len(said)} characters)"),
         tools,
         calls,
-        check_reasoning(seen),
+        reasoning,
         ids,
         arguments,
         check_finish(seen),
@@ -88,7 +89,7 @@ def judge(seen: Seen, asker: Asker) -> list[Check]:
         check_named(seen, earlier),
         check_results(seen, ids),
         check_turns(seen),
-        check_stream(seen),
+        check_stream(seen, earlier),
         check_usage(asker.asked, asker.streamed),
     ]
 

@@ -119,6 +119,12 @@ class FakeEndpoint:
         cut = limit == 1 or (self.plant == "endless" and choice == "required")
         text = text[:4] if cut else text
         message = self.read(text, bool(tools), stream=bool(body.get("stream")))
+        if self.plant in ("reasoning_waits", "reasoning_refuses"):
+            message = {"role": "assistant", "content": None, "reasoning_content": text}
+            if choice not in ("auto", "none"):  # it forces a call once reasoning has ended, which it never does
+                message["reasoning_content"] = None
+                if self.plant == "reasoning_refuses":
+                    return 400, _error("1 validation error for list[FunctionDefinition]")
         finish = "tool_calls" if message.get("tool_calls") and self.plant != "finish_stop" else "stop"
         choices = [{"index": 0, "message": message, "finish_reason": "length" if cut else finish}]
         return 200, {
@@ -140,7 +146,7 @@ class FakeEndpoint:
         message: dict[str, Any] = {"role": "assistant", "content": text}
         if self.plant == "reasoning_swallows":
             return {"role": "assistant", "content": None, "reasoning_content": text}
-        if self.plant == "reasoning_swallows_newer":
+        if self.plant == "reasoning_swallows_newer" or (self.plant == "reasoning_swallows_streams" and stream):
             return {"role": "assistant", "content": None, "reasoning": text}
         left = self.plant == "wrong_parser" or (self.plant == "stream_left" and stream)
         parsed = HERMES.parse(text)
