@@ -8,14 +8,20 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-MAX_DEPTH = 64
-"""Deeper JSON is refused: what walks over it later may recurse without fear."""
+from rlvr.tools.writable import MAX_ARGUMENTS_DEPTH, MAX_DEPTH, MAX_DIGITS
 
-MAX_ARGUMENTS_DEPTH = 62
-"""The same for a call's arguments, their object counted: what every format can carry inside its own brackets."""
-
-MAX_DIGITS = 308
-"""Integers of more digits are refused, as floats of that size are: no float can be compared with them."""
+__all__ = [
+    "MAX_ARGUMENTS_DEPTH",
+    "MAX_DEPTH",
+    "MAX_DIGITS",
+    "bounded_int",
+    "depth_exceeds",
+    "finite_float",
+    "json_end",
+    "loads_strict",
+    "may_hold_long_number",
+    "no_constant",
+]
 
 _WHITESPACE = " \t\r\n"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")

@@ -53,8 +53,8 @@ def text_of(completion_ids: Sequence[int], tokenizer: Decoder) -> str:
     for it (Mistral's `[TOOL_CALLS]`, FunctionGemma's, Llama's `<|python_tag|>`): such a completion is parsed from here.
     """
     ends = {getattr(tokenizer, "eos_token_id", None), getattr(tokenizer, "pad_token_id", None)}
-    end = len(completion_ids)
-    while end and completion_ids[end - 1] in ends:
+    ids = [int(i) for i in completion_ids]
+    end = len(ids)
+    while end and ids[end - 1] in ends:
         end -= 1
-    ids = [int(i) for i in completion_ids[:end]]
-    return str(tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+    return str(tokenizer.decode(ids[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False))

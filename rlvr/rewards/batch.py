@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from rlvr.errors import UsageError
 from rlvr.rewards.columns import batch_samples
 from rlvr.rewards.components import COMPONENTS, Params
 from rlvr.rewards.correctness import CorrectnessParams
@@ -21,6 +22,7 @@ from rlvr.rewards.format import FormatParams
 from rlvr.rewards.judge import Sample
 from rlvr.rewards.refusal import RefusalParams
 
+P = TypeVar("P", CorrectnessParams, EfficiencyParams, RefusalParams)
 Completions = Sequence[str | Sequence[Mapping[str, Any]]]
 
 
@@ -69,7 +71,7 @@ def correctness_reward(
     """
     columns = {**kwargs, "expects": expects, "prompts": prompts, "completion_ids": completion_ids}
     samples = batch_samples(completions, tools, ground_truth, parser, matching, columns)
-    return _scores("correctness", params or CorrectnessParams(), samples)
+    return _scores("correctness", _checked(params, CorrectnessParams), samples)
 
 
 def refusal_reward(
@@ -93,7 +95,7 @@ def refusal_reward(
     """
     columns = {**kwargs, "expects": expects, "prompts": prompts, "completion_ids": completion_ids}
     samples = batch_samples(completions, tools, ground_truth, parser, "typed", columns)
-    return _scores("refusal", params or RefusalParams(), samples)
+    return _scores("refusal", _checked(params, RefusalParams), samples)
 
 
 def efficiency_reward(
@@ -118,7 +120,7 @@ def efficiency_reward(
     """
     columns = {**kwargs, "expects": expects, "prompts": prompts, "completion_ids": completion_ids}
     samples = batch_samples(completions, tools, ground_truth, parser, matching, columns)
-    return _scores("efficiency", params or EfficiencyParams(), samples)
+    return _scores("efficiency", _checked(params, EfficiencyParams), samples)
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,14 @@ class RewardComponent:
         columns.setdefault("tokenizer", self.tokenizer)
         samples = batch_samples(completions, tools, ground_truth, self.parser, self.matching, columns)
         return _scores(self.name, self.params, samples)
+
+
+def _checked(params: P | None, kind: type[P]) -> P:
+    if params is None:
+        return kind()
+    if not isinstance(params, kind):
+        raise UsageError(f"params must be a {kind.__name__}, got {params!r:.60}")
+    return params
 
 
 def _scores(name: str, params: Params, samples: Sequence[Sample]) -> list[float | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import NoneType
@@ -15,6 +15,7 @@ from rlvr.rewards.context import Context, build_context, check_mode
 from rlvr.rewards.judge import Sample, SampleCall
 from rlvr.rewards.language import MAX_DETECT_CHARS
 from rlvr.rewards.parsing import decoded, parse_completion, parser_of
+from rlvr.rewards.told import column, flags, truncation
 from rlvr.rewards.wordlists import changes
 from rlvr.rewards.words import detect_language, known_language
 
@@ -77,26 +78,26 @@ def batch_samples(
         raise UsageError(f"completions must be a list, got {type(completions).__name__}")
     n = len(completions)
     tokenizer = columns.get("tokenizer")
-    told = _column("lang", columns.get("lang"), n)
+    told = column("lang", columns.get("lang"), n)
     batch = _Batch(
         (parser, check_mode(matching), columns.get("reasoning_parser") or "think", changes()),
         (
-            _column("completions", completions, n),
-            _column("tools", tools, n, required=True),
-            _column("ground_truth", ground_truth, n, required=True),
-            _column("expects", columns.get("expects"), n),
+            column("completions", completions, n),
+            column("tools", tools, n, required=True),
+            column("ground_truth", ground_truth, n, required=True),
+            column("expects", columns.get("expects"), n),
             told,
         ),
         (truncation(n, columns), opened_reasoning(n, columns)),
         query_languages(n, columns) if None in told else None,
     )
-    ids, *_ = (_column(name, columns.get(name), n) for name in ("id", "query", "prompts"))  # all of one length
+    ids, *_ = (column(name, columns.get(name), n) for name in ("id", "query", "prompts"))  # all of one length
     if tokenizer is None:
         for known, samples in tuple(_RECENT):
             if known == batch:
                 return samples
     if tokenizer is not None or not n or not batch.may_be_kept():
-        id_column = _column("completion_ids", columns.get("completion_ids") if tokenizer is not None else None, n)
+        id_column = column("completion_ids", columns.get("completion_ids") if tokenizer is not None else None, n)
         return _samples(batch, ids, id_column, tokenizer)
     samples = _samples_of_strings(batch, ids)
     _RECENT.append((batch.copy(), samples))
@@ -192,37 +193,16 @@ def _is_same(a: Any, b: Any) -> bool:
     return a is b or (type(a) is str and bool(a == b))
 
 
-def truncation(n: int, columns: Mapping[str, Any]) -> list[bool]:
-    """Which completions were cut: by a `truncated` column, else where `completion_ids` hold none of `eos_token_ids`."""
-    if columns.get("truncated") is not None:
-        return _flags("truncated", columns["truncated"], n)
-    rows = _column("completion_ids", columns.get("completion_ids"), n)
-    ends = columns.get("eos_token_ids")
-    if isinstance(ends, int):
-        ends = (ends,)
-    if ends is not None and not isinstance(ends, Collection):
-        raise UsageError(f"eos_token_ids must be a list of token ids, got {type(ends).__name__}")
-    if not ends:
-        return [False] * n
-    wanted = frozenset(ends)
-    return [row is not None and not _ends(row, wanted) for row in rows]
-
-
-def _ends(row: Sequence[int], ends: frozenset[int]) -> bool:
-    """Whether one of `ends` stands in a row of token ids, which is most often at its end."""
-    return len(row) > 0 and (row[-1] in ends or not ends.isdisjoint(row))
-
-
 def opened_reasoning(n: int, columns: Mapping[str, Any]) -> list[bool]:
     """Which prompts ended in an opened reasoning block: as `reasoning_opened` says (a column, or one value for all).
 
     Where it says nothing, prompts that are rendered strings are looked at: those that end with `<think>` did.
     """
     if columns.get("reasoning_opened") is not None:
-        return _flags("reasoning_opened", columns["reasoning_opened"], n)
+        return flags("reasoning_opened", columns["reasoning_opened"], n)
     if columns.get("prompts") is None:
         return [False] * n
-    prompts = _column("prompts", columns.get("prompts"), n)
+    prompts = column("prompts", columns.get("prompts"), n)
     return [isinstance(p, str) and p[-_LOOKED_AT:].rstrip().endswith("<think>") for p in prompts]
 
 
@@ -231,9 +211,9 @@ def query_languages(n: int, columns: Mapping[str, Any]) -> list[str | None]:
 
     A prompt that is a rendered string tells nothing: its system text and tools may be in another language.
     """
-    langs = _column("lang", columns.get("lang"), n)
-    queries = _column("query", columns.get("query"), n)
-    prompts = _column("prompts", columns.get("prompts"), n)
+    langs = column("lang", columns.get("lang"), n)
+    queries = column("query", columns.get("query"), n)
+    prompts = column("prompts", columns.get("prompts"), n)
     if all(columns.get(name) is None for name in ("lang", "query", "prompts")):
         return [None] * n
     if set(map(type, langs)) == {str}:
@@ -275,22 +255,3 @@ def _content_text(content: Any) -> str:
         return ""
     parts = (p.get("text") or p.get("value") for p in content if isinstance(p, Mapping))
     return " ".join(p for p in parts if isinstance(p, str))
-
-
-def _column(name: str, values: Any, n: int, required: bool = False) -> list[Any]:
-    if values is None:
-        if required:
-            raise UsageError(f"{name} is missing: a list with one entry a completion is needed ({n} here)")
-        return [None] * n
-    if isinstance(values, (str, bytes, Mapping)) or not hasattr(values, "__len__"):
-        kind = type(values).__name__
-        raise UsageError(f"{name} must be a list with one entry a completion ({n} here), got {kind}")
-    if len(values) != n:
-        raise UsageError(f"{name} has {len(values)} entries for {n} completions; it needs one a completion")
-    return values if type(values) is list else list(values)
-
-
-def _flags(name: str, values: Any, n: int) -> list[bool]:
-    if values is None or isinstance(values, bool):
-        return [bool(values)] * n
-    return [bool(v) for v in _column(name, values, n)]

@@ -87,7 +87,7 @@ def _context(tools: str, ground_truth: str, expects: str, lang: str | None, matc
     offered = normalise_tools(tools)
     try:
         loaded = json.loads(ground_truth)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError("", f"ground_truth is not valid JSON: {error}") from error
     gold = gold_calls_from_json(loaded)
     problems = check_ground_truth(gold, offered) if matching != "bfcl" else []
@@ -103,7 +103,7 @@ def _as_json(value: Any, name: str) -> str:
         raise DataError("", f"{name} is missing")
     try:
         return json.dumps(value, ensure_ascii=False, default=_plain)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise DataError("", f"{name} is not JSON: {error}") from error
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
-from rlvr.errors import DataError
+from rlvr.errors import DataError, UsageError
 from rlvr.parsers import Parser, get_parser, parse_messages, text_of
 from rlvr.parsers.messages import REASONING_KEYS
 from rlvr.types import ParsedCompletion, Tool
@@ -51,10 +51,13 @@ def parse_completion(
 def decoded(completion: Any, completion_ids: Sequence[int] | None, tokenizer: Any) -> Any:
     """A completion as its token ids have it, special tokens included, where it is text and both are given.
 
-    A message list counts as text where it is one assistant message that carries nothing but its content.
+    A message list counts as text where it is one assistant message that carries nothing but its content. Raises
+    `UsageError` for a tokenizer that decodes nothing.
     """
     if tokenizer is None or completion_ids is None:
         return completion
+    if not hasattr(tokenizer, "decode"):
+        raise UsageError(f"tokenizer must be a loaded one, got {tokenizer!r:.60}")
     if isinstance(completion, str):
         return text_of(completion_ids, tokenizer)
     if isinstance(completion, Sequence) and len(completion) == 1 and isinstance(completion[0], Mapping):
@@ -92,10 +95,14 @@ def _tools(offered: _Offered | None) -> tuple[Tool, ...]:
     return () if offered is None else tuple(offered.tools.values())
 
 
-@lru_cache(maxsize=64)
 def parser_of(parser: str, reasoning: str) -> Parser:
-    """A parser by its name, made once."""
-    return get_parser(parser, reasoning)
+    """A parser by its name, made once. Raises `UsageError` where a name is none, be it text or not."""
+    if not (isinstance(parser, str) and isinstance(reasoning, str)):
+        raise UsageError(f"parser and reasoning_parser must be names, got {parser!r:.60} and {reasoning!r:.60}")
+    return _parser(parser, reasoning)
+
+
+_parser = lru_cache(maxsize=64)(get_parser)
 
 
 @lru_cache(maxsize=PARSE_CACHE_SIZE)

@@ -10,13 +10,14 @@ from typing import Any
 from rlvr.errors import DataError, UsageError
 from rlvr.jsonl import read_objects
 from rlvr.parsers import get_parser
-from rlvr.rewards.columns import last_user_text, query_language, truncation
+from rlvr.rewards.columns import last_user_text, query_language
 from rlvr.rewards.components import COMPONENTS
 from rlvr.rewards.composition import Composition, load_composition
 from rlvr.rewards.context import Context, build_context, check_mode
 from rlvr.rewards.judge import Sample, Verdict, judge
 from rlvr.rewards.matching import Match
 from rlvr.rewards.parsing import decoded, parse_completion
+from rlvr.rewards.told import flag, truncation
 from rlvr.types import Outcome, ParsedCompletion
 
 
@@ -117,7 +118,7 @@ def score(
     cut = truncation(
         1,
         {
-            "truncated": truncated,
+            "truncated": None if truncated is None else flag("truncated", truncated),
             "completion_ids": None if completion_ids is None else [completion_ids],
             "eos_token_ids": eos_token_ids,
         },
@@ -192,9 +193,9 @@ def _score_rows(
                 expects=row.get("expects"),
                 lang=row.get("lang"),
                 query=row.get("query") or last_user_text(row.get("messages")),
-                truncated=bool(row.get("truncated", False)),
+                truncated=flag("truncated", row.get("truncated")),
                 matching=matching,
-                reasoning_opened=bool(row.get("reasoning_opened", opened)),
+                reasoning_opened=flag("reasoning_opened", row.get("reasoning_opened", opened)),
             )
-        except DataError as error:
+        except (DataError, UsageError) as error:
             raise DataError(where, str(error)) from error

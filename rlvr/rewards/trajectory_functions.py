@@ -11,6 +11,7 @@ from rlvr.rewards.columns import query_language
 from rlvr.rewards.components import COMPONENTS, Params
 from rlvr.rewards.context import build_context
 from rlvr.rewards.functions import bind_function
+from rlvr.rewards.told import column, end_ids, flags, last_ends
 from rlvr.rewards.trajectory import TrajectorySample, read_turns, trajectory_efficiency, turn_sizes
 
 if TYPE_CHECKING:
@@ -106,11 +107,12 @@ def trajectory_samples(
 def _cut(n: int, columns: Mapping[str, Any]) -> list[bool]:
     """Which trajectories were cut: by `truncated`, else where the last token of all ends no turn."""
     if columns.get("truncated") is not None:
-        return [bool(v) for v in columns["truncated"]]
-    ids, ends = columns.get("completion_ids"), set(columns.get("eos_token_ids") or ())
-    if ids is None or not ends:
+        return flags("truncated", columns["truncated"], n)
+    ends = end_ids(columns.get("eos_token_ids"))
+    if not ends:
         return [False] * n
-    return [not len(row) or row[-1] not in ends for row in ids]
+    ids = column("completion_ids", columns.get("completion_ids"), n)
+    return [row is not None and not last_ends(row, ends) for row in ids]
 
 
 def trajectory_functions(

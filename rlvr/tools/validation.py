@@ -13,6 +13,7 @@ from rlvr.tools.compiled import compile_schema
 from rlvr.tools.nodes import Node, Path, PlainObject, State, plain_object
 from rlvr.tools.patterns import OverBudgetError, Pattern, compile_pattern
 from rlvr.tools.schemas import branches, object_shape, resolve_pointer
+from rlvr.tools.writable import MAX_ARGUMENTS_DEPTH, why_not_written
 from rlvr.types import GoldCall, Tool
 
 MAX_PROBLEMS = 20
@@ -91,7 +92,8 @@ def validate(tool: Tool, arguments: Mapping[str, Any]) -> list[str]:
 
 
 def check_ground_truth(gold: Sequence[GoldCall], tools: Sequence[Tool] | Mapping[str, Tool]) -> list[str]:
-    """Problems of a ground truth: a tool that is not offered, canonical arguments that break its schema."""
+    """Problems of a ground truth: a tool that is not offered, canonical arguments that break its schema or cannot be
+    written in any completion."""
     offered = tools if isinstance(tools, Mapping) else {t.name: t for t in tools}
     problems = []
     for i, call in enumerate(gold):
@@ -99,7 +101,9 @@ def check_ground_truth(gold: Sequence[GoldCall], tools: Sequence[Tool] | Mapping
         tool = offered.get(call.name)
         if tool is None:
             problems.append(f"{where}: the tool is not offered (offered: {', '.join(offered) or 'none'})")
-        elif not is_valid(tool, arguments := call.canonical().arguments):
+        elif odd := why_not_written(arguments := call.canonical().arguments, MAX_ARGUMENTS_DEPTH):
+            problems.append(f"{where}: {odd}, so no completion can hold it")
+        elif not is_valid(tool, arguments):
             problems.extend(f"{where}: {p}" for p in validate(tool, arguments))
     return problems
 

@@ -14,8 +14,8 @@ from typing import Any
 from transformers import TrainerCallback
 
 from rlvr.rewards import Composition, RewardComponent
-from rlvr.rewards.columns import truncation
 from rlvr.rewards.parsing import decoded
+from rlvr.rewards.told import truncation
 from rlvr.training.reward_metrics import finite, reward_metrics
 from rlvr.training.run_folder import RunFolder
 from rlvr.training.sample_table import Sampled, TableInfo, drop_after, write_part

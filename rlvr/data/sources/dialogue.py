@@ -12,12 +12,12 @@ from rlvr.data.rows import Row
 from rlvr.data.sources.jsonl import derive_category
 from rlvr.data.sources.offered import same_names
 from rlvr.data.sources.rejects import NotUnderstood, Reject, Unused
-from rlvr.data.sources.writable import why_not_written
 from rlvr.parsers.attempts import MAX_CALLS, MAX_CONTAINERS, hold_too_much
 from rlvr.parsers.base import too_deep
 from rlvr.rewards.language import read_messages
 from rlvr.rewards.words import classify_words, has_words, languages
 from rlvr.tools import check_ground_truth
+from rlvr.tools.writable import why_not_written
 from rlvr.types import Example, GoldCall, Tool, ToolCall
 
 MAX_MESSAGES = 1_000

@@ -12,8 +12,8 @@ from rlvr.data.rows import Row
 from rlvr.data.sources.base import ExampleSource, NotUnderstood, Reject
 from rlvr.data.sources.dialogue import why_invalid
 from rlvr.data.sources.jsonl import unchecked_example
-from rlvr.data.sources.writable import why_not_written
 from rlvr.errors import DataError
+from rlvr.tools.writable import why_not_written
 from rlvr.types import Example, GoldCall, OneOf
 
 FIELDS = ("messages", "tools", "ground_truth")
