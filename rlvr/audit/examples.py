@@ -56,12 +56,23 @@ def read_example(row: Mapping[str, Any], where: str) -> Example:
     for name, value, known in (("expects", expects, EXPECTS), ("category", category, CATEGORIES)):
         if value not in known:
             raise DataError(where, f"{name}: got {value!r:.60}, expected one of {', '.join(known)}")
-    meta = dict(_loaded(row.get("meta") or {}, where))
+    meta = _loaded(row.get("meta") or {}, where)
+    if not isinstance(meta, Mapping):
+        raise DataError(where, f"meta: got {meta!r:.60}, expected an object")
+    meta = {**meta, "words": _words(meta["words"], where)} if meta.get("words") else dict(meta)
     example = Example(str(row.get("id") or where), "", category, messages, tools, gold, expects, meta)
     lang = example.lang or row.get("lang") or detect_language(example.query)
     if lang:
         meta["lang"] = lang
     return example
+
+
+def _words(value: Any, where: str) -> list[str]:
+    """Right words, of which one may stand without a list: its letters are no words."""
+    words = [value] if isinstance(value, str) else value
+    if not isinstance(words, list) or not all(isinstance(w, str) and w for w in words):
+        raise DataError(where, f"meta.words: got {value!r:.60}, expected a list of texts")
+    return words
 
 
 def _messages(row: Mapping[str, Any], where: str) -> tuple[Mapping[str, Any], ...]:

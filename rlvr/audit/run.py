@@ -188,7 +188,7 @@ def _plan(subjects: Sequence[Subject], names: Sequence[str]) -> tuple[list[tuple
     dropped: Counter[str] = Counter()
     heavy = {True: _HEAVY_EXAMPLES, False: _HEAVY_EXAMPLES}
     for subject in subjects:
-        if not subject.right(subject.ground_truth):
+        if not _is_sound(subject):
             odd.append(subject.example.id)
             continue
         wants_calls = bool(subject.gold)
@@ -202,7 +202,8 @@ def _plan(subjects: Sequence[Subject], names: Sequence[str]) -> tuple[list[tuple
     notes = []
     if odd:
         notes.append(
-            f"{len(odd)} examples were left out, whose own right completion is not right: {', '.join(odd[:3])}"
+            f"{len(odd)} examples were left out, whose own right completion is not right, or cannot be written in the "
+            f"format: {', '.join(odd[:3])}"
         )
     if dropped:
         families = ", ".join(f"{name} {n}" for name, n in dropped.items())
@@ -211,6 +212,13 @@ def _plan(subjects: Sequence[Subject], names: Sequence[str]) -> tuple[list[tuple
             f"meant ({families})"
         )
     return planned, notes
+
+
+def _is_sound(subject: Subject) -> bool:
+    try:
+        return subject.right(subject.ground_truth)
+    except UsageError:  # the format has no way to write a value or a name of it
+        return False
 
 
 def _score(target: Target, planned: Sequence[tuple[Subject, Probe]], max_seconds: float) -> list[Scored]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rlvr.parsers import get_parser
 from rlvr.rewards import Context, judge
+from rlvr.rewards.words import known_language
 from rlvr.types import Example, Tool, ToolCall
 
 
@@ -86,7 +87,8 @@ class Subject:
 
     @property
     def lang(self) -> str:
-        return self.example.lang if self.example.lang in PHRASES else "en"  # type: ignore[return-value]
+        code = known_language(self.example.lang)
+        return code if code is not None and code in PHRASES else "en"
 
     @property
     def wants_words(self) -> str:

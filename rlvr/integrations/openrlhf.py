@@ -1,10 +1,10 @@
-"""OpenRLHF: `reward_func(queries, prompts, labels)` for `--remote_rm_url my_reward.py`, and the same behind a URL.
+"""OpenRLHF: `reward_func(queries, prompts, labels)` for `--reward.remote_url my_reward.py`, and the same behind a URL.
 
     from rlvr.integrations.openrlhf import RemoteReward
     reward_func = RemoteReward("function_calling", stage="stage1", ends=("<|im_end|>",))
 
-The label of a row is what `to_label` writes; `--label_key` names its column. OpenRLHF logs an exception and goes on
-without a reward, so `to_label` checks that a row can be scored.
+The label of a row is what `to_label` writes; `--data.label_key` names its column. OpenRLHF logs an exception and goes
+on without a reward, so `to_label` checks that a row can be scored.
 """
 
 from __future__ import annotations
@@ -42,6 +42,12 @@ class RemoteReward:
     reasoning_parser: str = "think"
     reasoning_opened: bool = False
 
+    def __post_init__(self) -> None:
+        ends = (self.ends,) if isinstance(self.ends, str) else tuple(self.ends)
+        if not all(isinstance(end, str) and end for end in ends):
+            raise UsageError(f"ends must be the texts of the tokens that end a completion, got {self.ends!r:.60}")
+        object.__setattr__(self, "ends", ends)
+
     def __call__(
         self, queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any], **_: Any
     ) -> dict[str, Any]:
@@ -69,6 +75,8 @@ class RemoteReward:
             raise DataError("request", "expected an object with the lists query, prompts and labels")
         if len({len(payload[k]) for k in keys}) > 1:
             raise DataError("request", "query, prompts and labels differ in length")
+        if not all(isinstance(text, str) for text in (*payload["query"], *payload["prompts"])):
+            raise DataError("request", "query and prompts must be lists of texts")
         return self.numbers(*(payload[k] for k in keys))
 
     @cached_property
@@ -125,7 +133,7 @@ def _overlap(left: str, right: str) -> int:
 
 
 def server(reward: RemoteReward, host: str = "127.0.0.1", port: int = 5000) -> ThreadingHTTPServer:
-    """A server for `--remote_rm_url http://HOST:PORT`; `server(reward).serve_forever()` runs it.
+    """A server for `--reward.remote_url http://HOST:PORT`; `server(reward).serve_forever()` runs it.
 
     It answers POST requests alone, and says what is wrong with a request as 400. Bind it to an address of a trusted
     network: it asks for no password.
@@ -133,9 +141,9 @@ def server(reward: RemoteReward, host: str = "127.0.0.1", port: int = 5000) -> T
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            if length > _MOST_BYTES:
-                self._send(413, {"error": f"more than {_MOST_BYTES:,} bytes"})
+            told = self.headers.get("Content-Length") or "0"
+            if not told.isdecimal() or (length := int(told)) > _MOST_BYTES:
+                self._send(413, {"error": f"no length of up to {_MOST_BYTES:,} bytes: {told[:20]}"})
                 return
             try:
                 self._send(200, reward.answer(json.loads(self.rfile.read(length))))

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from rlvr.audit import Subject, built_in_examples, load_examples
+from rlvr.audit import Subject, audit, built_in_examples, composition_target, load_examples
 from rlvr.errors import DataError
+from rlvr.rewards import load_composition
 from rlvr.types import CATEGORIES, EXPECTS, Example
 
 TOOL = {"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}}
@@ -90,6 +91,9 @@ def test_what_the_library_writes_is_read_back(tmp_path: Path, examples: list[Exa
         ({"ground_truth": "{"}, "not valid JSON"),
         ({"expects": "shrug"}, "expects: got 'shrug'"),
         ({"category": "odd"}, "category: got 'odd'"),
+        ({"meta": ["en"]}, "meta: got ['en'], expected an object"),
+        ({"meta": {"words": [5]}}, "meta.words: got [5], expected a list of texts"),
+        ({"ground_truth": [{"name": "f", "parameters": {"a": 1}}]}, "has 'parameters', and no 'arguments'"),
     ],
 )
 def test_a_row_that_cannot_be_scored_is_named_with_its_line(tmp_path: Path, bad: dict[str, Any], says: str) -> None:
@@ -97,6 +101,27 @@ def test_a_row_that_cannot_be_scored_is_named_with_its_line(tmp_path: Path, bad:
     with pytest.raises(DataError, match=r"d\.jsonl:2") as caught:
         load_examples(path)
     assert says in str(caught.value)
+
+
+def test_one_right_word_may_stand_without_a_list_and_a_language_may_have_a_region(tmp_path: Path) -> None:
+    asked = {"ground_truth": [], "expects": "refuse", "query": "請幫我訂一張去巴黎的機票。"}
+    said = row(**asked, meta={"lang": "zh-TW", "words": "很抱歉，我沒有訂機票的工具。"})
+    unsaid = row(**asked, meta={"lang": "zh-TW"})
+    for example in load_examples(write(tmp_path / "d.jsonl", said, unsaid)):
+        subject = Subject(example)
+        assert subject.lang == "zh"
+        assert subject.ground_truth.startswith("很抱歉")
+        assert subject.right(subject.ground_truth)
+
+
+def test_an_example_that_a_format_cannot_write_is_left_out_and_told(tmp_path: Path) -> None:
+    tool = {"name": "f", "parameters": {"type": "object", "properties": {"a b": {"type": "integer"}}}}
+    spaced = row(id="spaced", tools=[tool], ground_truth=[{"name": "f", "arguments": {"a b": 1}}])
+    examples = load_examples(write(tmp_path / "d.jsonl", row(id="plain"), spaced))
+    target = composition_target(load_composition("function_calling"), "pythonic")
+    result = audit(target, examples, parser="pythonic", only=["empty"])
+    assert result.clean
+    assert [note for note in result.notes if "1 examples were left out" in note and "spaced" in note]
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "{", "[1]"])

@@ -17,6 +17,7 @@ import pytest
 
 from rlvr.errors import DataError, UsageError
 from rlvr.integrations.openrlhf import RemoteReward, completion_of, server, to_label
+from rlvr.parsers import get_parser
 from rlvr.types import Example, GoldCall
 
 END = "<|im_end|>"
@@ -41,6 +42,18 @@ def test_without_ends_nothing_counts_as_cut(examples: dict[str, Example]) -> Non
     query = PROMPT + "I'm sorry, I can't book flights."
     assert RemoteReward().numbers([query], [PROMPT], [to_label(examples["none"])])["scores"] == [1.0]
     assert RemoteReward(ends=(END,)).numbers([query], [PROMPT], [to_label(examples["none"])])["scores"] == [0.0]
+
+
+def test_one_end_may_stand_without_a_tuple(examples: dict[str, Example]) -> None:
+    """Its letters are no ends: what is left of a marker would be text beside a call, which xLAM's format forbids."""
+    example = examples["wants"]
+    text = get_parser("xlam").render([example.ground_truth[0].canonical()])
+    for ends in (END, (END,), [END]):
+        reward = RemoteReward(parser="xlam", ends=ends)  # type: ignore[arg-type]
+        assert reward.numbers([PROMPT + text + END], [PROMPT], [to_label(example)])["rewards"] == pytest.approx([1.22])
+    for ends in (("",), (7,)):
+        with pytest.raises(UsageError, match="ends must be the texts"):
+            RemoteReward(ends=ends)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -97,10 +110,12 @@ def test_a_server_answers_as_openrlhf_asks(examples: dict[str, Example]) -> None
         answer = ask({"query": [query], "prompts": [PROMPT], "labels": [to_label(examples["none"])]})
         assert answer["rewards"] == pytest.approx([0.52])
         assert answer["scores"] == [1.0]
-        for wrong in (b"{", {"query": "x"}, {"query": [], "prompts": [], "labels": [1]}):
+        numbers = {"query": [1], "prompts": [PROMPT], "labels": ["{}"]}
+        for wrong in (b"{", {"query": "x"}, {"query": [], "prompts": [], "labels": [1]}, numbers):
             with pytest.raises(urllib.error.HTTPError) as caught:
                 ask(wrong)
             assert caught.value.code == 400
+            caught.value.close()
     finally:
         running.shutdown()
         running.server_close()
