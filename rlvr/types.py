@@ -211,15 +211,24 @@ def gold_value_from_json(value: Any, where: str = "") -> Any:
 
 
 def gold_call_from_json(value: Any, where: str = "") -> GoldCall:
-    """Read one wanted call: `{"name", "arguments"}`. Raises `DataError` where it is not one."""
+    """Read one wanted call: `{"name", "arguments"}`; without `arguments` it has none. Raises `DataError` where it is
+    not one, also where its arguments stand under another name: it would count as a call without any."""
     if isinstance(value, GoldCall):
         return value
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         raise DataError(where, f"a ground-truth call must be an object with a name, got {value!r:.80}")
+    if "arguments" not in value:
+        _no_other_arguments(value, where)
     arguments = value.get("arguments", {})
     if not isinstance(arguments, Mapping):
         raise DataError(where, f"the arguments of ground-truth call {value['name']} must be an object")
     return GoldCall(value["name"], {k: gold_value_from_json(v, where) for k, v in arguments.items()})
+
+
+def _no_other_arguments(value: Mapping[str, Any], where: str) -> None:
+    for key, other in value.items():
+        if isinstance(other, Mapping) or (isinstance(other, str) and other.lstrip().startswith("{")):
+            raise DataError(where, f"ground-truth call {value['name']} has {key!r}, and no 'arguments': rename it")
 
 
 def gold_calls_from_json(value: Any, where: str = "") -> tuple[GoldCall, ...]:

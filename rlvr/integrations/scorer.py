@@ -15,6 +15,7 @@ from rlvr.rewards import Composition, load_composition
 from rlvr.rewards.columns import batch_samples
 from rlvr.rewards.components import COMPONENTS
 from rlvr.rewards.functions import bind_function, is_async, run_async
+from rlvr.rewards.told import flag, flags
 from rlvr.types import Example
 
 COLUMNS = ("id", "tools", "ground_truth", "expects", "lang", "query", "prompts")
@@ -81,9 +82,13 @@ class Scorer:
             return []
         columns: dict[str, Any] = {name: [row.get(name) for row in rows] for name in COLUMNS}
         columns = {name: values for name, values in columns.items() if name in _NEEDED or any(values)}
-        columns["truncated"] = [bool(r.get("truncated")) for r in rows] if truncated is None else list(truncated)
+        cut = [r.get("truncated") for r in rows] if truncated is None else truncated
+        columns["truncated"] = flags("truncated", cut, len(rows))
         columns["reasoning_opened"] = [
-            self.reasoning_opened if r.get("reasoning_opened") is None else bool(r["reasoning_opened"]) for r in rows
+            self.reasoning_opened
+            if r.get("reasoning_opened") is None
+            else flag("reasoning_opened", r["reasoning_opened"])
+            for r in rows
         ]
         composition = self.loaded
         known = {**columns, "reasoning_parser": self.reasoning_parser}

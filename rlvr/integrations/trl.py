@@ -9,7 +9,7 @@ to the chat template: render the prompts first, with `rlvr.training.dataset` or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from rlvr.errors import UsageError
 from rlvr.integrations.scorer import row_of
 from rlvr.parsers import detect, get_parser
 from rlvr.rewards import Composition, load_composition
+from rlvr.rewards.told import end_ids
 from rlvr.types import ToolCall
 
 __all__ = ["GRPORewards", "grpo_rewards", "markup_is_special", "row_of"]
@@ -40,7 +41,7 @@ def grpo_rewards(
     stage: str | None = None,
     tokenizer: Any = None,
     parser: str | None = None,
-    eos_token_ids: Iterable[int] | None = None,
+    eos_token_ids: Collection[int] | int | None = None,
     reasoning_parser: str = "think",
     reasoning_opened: bool = False,
 ) -> GRPORewards:
@@ -60,8 +61,7 @@ def grpo_rewards(
     elif stage is not None and stage != composition.stage:
         raise UsageError(f"the composition is at {composition.stage}; load it at {stage!r} with load_composition.")
     own = getattr(tokenizer, "eos_token_id", None)
-    ends = (own,) if eos_token_ids is None else tuple(eos_token_ids)
-    eos = tuple(sorted({int(i) for i in ends if i is not None}))
+    eos = tuple(sorted(end_ids(own if eos_token_ids is None else eos_token_ids)))
     by_ids = tokenizer is not None and markup_is_special(tokenizer, parser)
     functions = composition.reward_functions(
         parser=parser,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -81,7 +81,7 @@ class Composition:
     def reward_functions(
         self,
         parser: str = "hermes",
-        eos_token_ids: tuple[int, ...] = (),
+        eos_token_ids: Collection[int] | int | None = (),
         reasoning_opened: bool = False,
         reasoning_parser: str = "think",
         tokenizer: Any = None,
@@ -93,14 +93,16 @@ class Composition:
         the completions' ids, special tokens included.
         """
         from rlvr.rewards.batch import RewardComponent
+        from rlvr.rewards.told import end_ids
 
+        ends = tuple(sorted(end_ids(eos_token_ids)))
         ours = [
             RewardComponent(
                 c.name,
                 c.params,
                 self.matching,
                 parser,
-                tuple(eos_token_ids),
+                ends,
                 reasoning_opened,
                 reasoning_parser,
                 tokenizer,

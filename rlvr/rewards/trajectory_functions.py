@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -78,16 +78,18 @@ def trajectory_samples(
     Raises `UsageError` where a completion is no list of messages or a column has another length, and `DataError` for a
     row that cannot be scored.
     """
+    if isinstance(completions, (str, bytes)) or not isinstance(completions, Sequence):
+        raise UsageError(f"completions must be a list, got {type(completions).__name__}")
     n = len(completions)
-    given = {"tools": tools, "ground_truth": ground_truth}
-    given |= {k: columns[k] for k in ("turns", "expects", "lang", "query", "id") if columns.get(k) is not None}
-    for name, values in given.items():
-        if len(values) != n:
-            raise UsageError(f"{name} has {len(values)} entries for {n} completions; it needs one a completion")
+    needed = {"tools": tools, "ground_truth": ground_truth}
+    given = {name: column(name, values, n, required=True) for name, values in needed.items()}
+    more = ("turns", "expects", "lang", "query", "id")
+    given |= {name: column(name, columns[name], n) for name in more if columns.get(name) is not None}
     cut = _cut(n, columns)
     samples = []
     for i, messages in enumerate(completions):
-        if isinstance(messages, str) or not all(isinstance(m, Mapping) for m in messages):
+        whole = isinstance(messages, Sequence) and not isinstance(messages, (str, bytes))
+        if not whole or not all(isinstance(m, Mapping) for m in messages):
             raise UsageError("a trajectory must be a list of messages; strings are scored by `reward_functions`")
         row = {name: values[i] for name, values in given.items()}
         where = str(row.get("id", f"row {i}"))
@@ -118,12 +120,13 @@ def _cut(n: int, columns: Mapping[str, Any]) -> list[bool]:
 def trajectory_functions(
     composition: Composition,
     parser: str = "hermes",
-    eos_token_ids: tuple[int, ...] = (),
+    eos_token_ids: Collection[int] | int | None = (),
     reasoning_parser: str = "think",
 ) -> list[TrajectoryComponent | UserFunction]:
     """A composition's components over trajectories, and the user's own functions, in the order of its weights."""
+    ends = tuple(sorted(end_ids(eos_token_ids)))
     ours = [
-        TrajectoryComponent(c.name, c.params, composition.matching, parser, tuple(eos_token_ids), reasoning_parser)
+        TrajectoryComponent(c.name, c.params, composition.matching, parser, ends, reasoning_parser)
         for c in composition.components
     ]
     return [*ours, *map(bind_function, composition.functions)]

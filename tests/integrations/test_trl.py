@@ -44,6 +44,9 @@ def test_the_tokenizer_decides_what_need_not_be_named() -> None:
     assert [f.__name__ for f in rewards.reward_funcs] == ["format", "correctness", "refusal", "efficiency"]
     assert rewards.reward_weights == load_composition("function_calling", "stage2").weights()
     assert grpo_rewards(tokenizer=Letters(), eos_token_ids=[7, 3]).eos_token_ids == (3, 7)
+    assert grpo_rewards(tokenizer=Letters(), eos_token_ids=7).eos_token_ids == (7,)
+    with pytest.raises(UsageError, match="eos_token_ids: expected token ids"):
+        grpo_rewards(tokenizer=Letters(), eos_token_ids=["<|im_end|>"])  # type: ignore[list-item]
 
 
 def test_where_markup_is_a_special_token_text_is_parsed_from_ids(examples: dict[str, Example]) -> None:

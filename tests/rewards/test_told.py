@@ -159,3 +159,30 @@ def test_nesting_that_no_format_carries_is_refused_and_what_it_carries_earns_all
     wanted[0][0]["arguments"]["a"] = value  # type: ignore[index]
     with pytest.raises(DataError, match="ground_truth is not JSON"):
         correctness_reward([""], tools=[[tool]], ground_truth=wanted)
+
+
+def test_functions_for_a_trainer_take_one_end_as_well() -> None:
+    composition = load_composition("function_calling")
+    for functions in (
+        composition.reward_functions(eos_token_ids=2),
+        trajectory_functions(composition, eos_token_ids=2),
+    ):
+        assert {f.eos_token_ids for f in functions} == {(2,)}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"name": "f", "parameters": {"a": 1}},
+        {"name": "f", "args": {"a": 1}},
+        {"name": "f", "args": '{"a": 1}'},
+        {"name": "f", "Arguments": {}},
+    ],
+)
+def test_arguments_under_another_name_are_not_taken_for_none(call: dict[str, Any]) -> None:
+    tool = {"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}}
+    with pytest.raises(DataError, match=r"row 0: ground_truth\[0\]: ground-truth call f has .* and no 'arguments'"):
+        correctness_reward([""], tools=[[tool]], ground_truth=[[call]])
+    bare = [{"name": "f", "id": "call_1"}]
+    empty = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
+    assert correctness_reward([empty], tools=[[tool]], ground_truth=[bare]) == [1.0]

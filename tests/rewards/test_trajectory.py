@@ -190,6 +190,11 @@ def test_rows_that_cannot_be_scored_are_named() -> None:
         trajectory_samples([RIGHT], **columns(1, turns=["[2"]))
     with pytest.raises(UsageError, match="a trajectory must be a list of messages"):
         trajectory_samples(["text"], **columns(1))
+    for completions, message in ((None, "completions must be a list"), ([None], "a trajectory must be a list")):
+        with pytest.raises(UsageError, match=message):
+            trajectory_samples(completions, **columns(1))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="tools is missing"):
+        trajectory_samples([RIGHT], **{**columns(1), "tools": None})
     with pytest.raises(UsageError, match="turns has 1 entries for 2 completions"):
         trajectory_samples([RIGHT, RIGHT], **columns(2, turns=["[1, 1]"]))
 
