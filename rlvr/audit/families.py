@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rlvr.audit import calls, markup, words
 from rlvr.audit.policies import POLICIES
 from rlvr.audit.subject import Probe, Subject
+from rlvr.errors import UsageError
 
 POLICY = "policy"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,19 @@ def probes(subject: Subject, names: Sequence[str] = NAMES, heavy: bool = True) -
     for family in FAMILIES.values():
         if family.name not in wanted or not family.fits(subject) or (family.heavy and not heavy):
             continue
-        for what, text in family.make(subject):
+        for what, text in _written(family.make(subject)):
             yield Probe(family.name, text, family.right, what, family.same, heavy=family.heavy)
     if TRUNCATED in wanted:
         yield Probe(TRUNCATED, subject.ground_truth, False, "the right completion, cut at the limit", truncated=True)
     for name, policy in POLICIES.items():
         if f"{POLICY}:{name}" in wanted:
-            text = policy(subject)
-            yield Probe(f"{POLICY}:{name}", text, subject.right(text), (policy.__doc__ or "").strip())
+            for text in _written(policy(subject) for _ in (0,)):
+                yield Probe(f"{POLICY}:{name}", text, subject.right(text), (policy.__doc__ or "").strip())
+
+
+def _written(made: Iterator[T]) -> Iterator[T]:
+    """What is made up to what the format has no way to write: another tool's argument with a space, in `pythonic`."""
+    try:
+        yield from made
+    except UsageError:
+        return

@@ -122,6 +122,11 @@ def test_an_example_that_a_format_cannot_write_is_left_out_and_told(tmp_path: Pa
     result = audit(target, examples, parser="pythonic", only=["empty"])
     assert result.clean
     assert [note for note in result.notes if "1 examples were left out" in note and "spaced" in note]
+    tool["parameters"]["required"] = ["a b"]  # type: ignore[index]
+    offered = load_examples(write(tmp_path / "d.jsonl", row(id="none", tools=[tool], ground_truth=[])))
+    probed = audit(target, offered, parser="pythonic", margin=0.1, skip=["very_long"])
+    assert probed.clean
+    assert {f.family for f in probed.families} >= {"empty", "copied_instructions", "policy:nothing"}
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "{", "[1]"])
