@@ -33,7 +33,7 @@ from rlvr.evaluation.statistics import Figure, wilson
 from rlvr.rewards import Context, judge
 from rlvr.rewards.columns import query_language
 from rlvr.rewards.judge import Verdict
-from rlvr.rewards.matching import match_calls, rules
+from rlvr.rewards.matching import MODES, match_calls, rules
 from rlvr.rewards.parsing import parse_completion
 from rlvr.rewards.words import classify_words
 from rlvr.types import Example, GoldCall, Outcome, ParsedCompletion, Tool, ToolCall
@@ -106,7 +106,7 @@ def faults_of(record: EvalRecord, example: Example | None, parser: str = "hermes
     """
     if record.right:
         return ()
-    if example is not None:
+    if example is not None and record.matching in MODES:  # a dialogue is judged by the benchmark's own checker
         context = _context(example, record.matching)
         for opened in (False, True):  # whether the prompt opened a reasoning block is not in the record
             parsed = parse_completion(
@@ -141,10 +141,13 @@ def faults(parsed: ParsedCompletion, verdict: Verdict, context: Context) -> tupl
 def anatomy(records: Iterable[EvalRecord], found: Mapping[tuple[str, str], Sequence[Fault]]) -> list[AnatomyRow]:
     """Every fault by model and side, in the order of FAULTS; what occurs with one model has a row with each of them.
 
-    `found` is keyed by model and example id. Raises `KeyError` where a wrong completion has no entry in it.
+    `found` is keyed by model and example id. Completions that were not judged count nowhere. Raises `KeyError` where a
+    wrong completion has no entry in it.
     """
     sides: dict[tuple[str, bool], list[list[str]]] = {}
     for record in records:
+        if not record.judged:
+            continue
         kinds = [] if record.right else [fault.kind for fault in found[record.model, record.id]]
         sides.setdefault((record.model, record.wants_call), []).append(kinds)
     seen = {(side, kind) for (_, side), group in sides.items() for kinds in group for kind in kinds}
@@ -236,7 +239,7 @@ def all_faults(
     read: dict[str, Example | None] = {}
     out = {}
     for record in records:
-        if record.right:
+        if record.right or not record.judged:
             continue
         if record.id not in read:
             row = known.get(record.id)

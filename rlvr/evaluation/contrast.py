@@ -2,8 +2,8 @@
 
 | column | share or mean of | over |
 | --- | --- | --- |
-| `calling_accuracy` | the calls match | examples that want a call |
-| `accuracy` | the strict verdict | every example |
+| `calling_accuracy` | the calls match | judged examples that want a call |
+| `accuracy` | the strict verdict | every judged example |
 | `abstained` | clean text, no call markup, not cut | examples that want no call |
 | `false_calls` | a call, well-formed or malformed | examples that want no call |
 | `missed_calls` | clean text where a call is wanted: a refusal too many | examples that want a call |
@@ -11,8 +11,9 @@
 | `tokens` | the completion's length (a mean) | every example |
 
 Every cell has both sides' levels, the difference (after minus before) and, for shares, how many examples show it on one
-side alone, with McNemar's exact p. Where many tests are shown, some come out small by chance: `contrasts` adjusts them
-by Holm's rule, in two families (all columns over all examples; accuracy by slice), each over all comparisons together.
+side alone, with McNemar's exact p. Judged: both sides have a certain verdict. Where many tests are shown, some come out
+small by chance: `contrasts` adjusts them by Holm's rule, in two families (all columns over all examples; accuracy by
+slice), each over all comparisons together.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ Pairs = Sequence[tuple[EvalRecord, EvalRecord]]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A share of examples: which examples count, and which of these show it. `better` is the direction that is good."""
+    """A share of examples: which examples count (where both sides say so), and which of these show it.
+
+    `better` is the direction that is good.
+    """
 
     name: str
     title: str
@@ -57,8 +61,16 @@ def _every(record: EvalRecord) -> bool:
     return True
 
 
+def _judged(record: EvalRecord) -> bool:
+    return record.judged
+
+
 def _calling(record: EvalRecord) -> bool:
     return record.wants_call
+
+
+def _judged_calling(record: EvalRecord) -> bool:
+    return record.wants_call and record.judged
 
 
 def _silent(record: EvalRecord) -> bool:
@@ -66,8 +78,8 @@ def _silent(record: EvalRecord) -> bool:
 
 
 SHARES = (
-    Column("calling_accuracy", "calling accuracy", _calling, lambda r: r.right, 1),
-    Column("accuracy", "accuracy, all", _every, lambda r: r.right, 1),
+    Column("calling_accuracy", "calling accuracy", _judged_calling, lambda r: r.right, 1),
+    Column("accuracy", "accuracy, all", _judged, lambda r: r.right, 1),
     Column("abstained", "abstained", _silent, lambda r: r.abstained, 1),
     Column("false_calls", "false calls", _silent, lambda r: r.false_call, -1),
     Column("missed_calls", "missed calls", _calling, lambda r: r.abstained, -1),
@@ -157,18 +169,19 @@ def contrasts(
 def contrast(pairing: Pairing, *, seed: int = 0) -> Contrast:
     """All slices of one pairing, with p-values as they are."""
     pairs = pairing.pairs
+    judged = [(b, a) for b, a in pairs if b.judged and a.judged]
     return Contrast(
         pairing,
         tuple(_slice(category, lang, part, seed) for category, lang, part in _parts(pairs)),
-        tuple(a.id for b, a in pairs if a.right and not b.right),
-        tuple(b.id for b, a in pairs if b.right and not a.right),
+        tuple(a.id for b, a in judged if a.right and not b.right),
+        tuple(b.id for b, a in judged if b.right and not a.right),
     )
 
 
 def adjusted(found: Sequence[Contrast]) -> list[Contrast]:
     """The same with `p_holm`, over the columns of all examples, and over the accuracy of all slices."""
     whole = [(i, 0, name) for i, c in enumerate(found) for name, cell in c.top.cells.items() if cell.p is not None]
-    parts = [(i, j, "accuracy") for i, c in enumerate(found) for j in range(1, len(c.slices))]
+    parts = [(i, j, "accuracy") for i, c in enumerate(found) for j, s in enumerate(c.slices) if j and tested(s)]
     cells = [[dict(s.cells) for s in c.slices] for c in found]
     for family in (whole, parts):
         values = [cells[i][j][name].p for i, j, name in family]
@@ -178,6 +191,11 @@ def adjusted(found: Sequence[Contrast]) -> list[Contrast]:
         replace(c, slices=tuple(replace(s, cells=cells[i][j]) for j, s in enumerate(c.slices)))
         for i, c in enumerate(found)
     ]
+
+
+def tested(part: Slice) -> bool:
+    """Whether a slice has a test of its accuracy: one of which nothing was judged has none."""
+    return part.cells["accuracy"].p is not None
 
 
 def _plan(sides: Sequence[Side], against: str | None, successive: bool) -> list[tuple[Side, Side]]:
@@ -221,7 +239,7 @@ def _slice(category: str, lang: str, pairs: Pairs, seed: int) -> Slice:
 
 
 def _share_cell(column: Column, pairs: Pairs, seed: int) -> Cell:
-    answers = [(column.test(b), column.test(a)) for b, a in pairs if column.over(a)]
+    answers = [(column.test(b), column.test(a)) for b, a in pairs if column.over(b) and column.over(a)]
     n = len(answers)
     gained = sum(1 for b, a in answers if a and not b)
     lost = sum(1 for b, a in answers if b and not a)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rlvr.evaluation.contrast import COLUMNS, SHARES, TITLES, TOKENS, Cell, Contrast, Slice
+from rlvr.evaluation.contrast import COLUMNS, SHARES, TITLES, TOKENS, Cell, Contrast, Slice, tested
 from rlvr.evaluation.metrics import ALL
 from rlvr.evaluation.statistics import RESAMPLES, Figure
 from rlvr.evaluation.tables import NONE, Table, number, points, share
@@ -102,7 +102,7 @@ def tables(found: Sequence[Contrast], seed: int) -> list[Table]:
 def families(found: Sequence[Contrast]) -> tuple[int, int]:
     """How many tests each family holds: columns over all examples, accuracy by slice."""
     whole = sum(cell.p is not None for one in found for cell in one.top.cells.values())
-    return whole, sum(len(one.slices) - 1 for one in found)
+    return whole, sum(tested(part) for one in found for part in one.slices[1:])
 
 
 def p_value(p: float | None) -> str:

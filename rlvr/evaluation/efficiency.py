@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rlvr.evaluation.records import EvalRecord
-from rlvr.evaluation.statistics import RESAMPLES, Figure, mean, wilson
+from rlvr.evaluation.statistics import RESAMPLES, Figure, mean, wilson, within
 from rlvr.evaluation.tables import Table, number, share
 from rlvr.parsers.reasoning import split_reasoning
 
@@ -85,15 +85,16 @@ def efficiency(records: Iterable[EvalRecord], seed: int) -> list[dict[str, Any]]
 def _row(model: str, name: str, records: Sequence[EvalRecord], seed: int) -> dict[str, Any]:
     shares = [reasoning_share(r.completion) for r in records]
     reasoned = [s for s in shares if s]
+    judged = [r for r in records if r.judged]
     return {
         "model": model,
         "slice": name,
         "n": len(records),
         "tokens": mean([float(r.completion_tokens) for r in records], seed),
-        "tokens_per_right": tokens_per_right(records, seed),
-        "right": wilson(sum(r.right for r in records), len(records)),
+        "tokens_per_right": tokens_per_right(judged, seed),
+        "right": wilson(sum(r.right for r in judged), len(judged)),
         "reasoned": wilson(len(reasoned), len(records)),
-        "reasoning": mean(reasoned, seed),
+        "reasoning": within(mean(reasoned, seed), 0.0, 1.0),
     }
 
 
@@ -107,7 +108,7 @@ def efficiency_table(rows: Sequence[dict[str, Any]], seed: int) -> Table:
             str(row["n"]),
             number(row["tokens"]),
             number(row["tokens_per_right"]),
-            share(row["right"]),
+            share(row["right"]) + (f" (of {row['right'].n} judged)" if row["right"].n < row["n"] else ""),
             share(row["reasoned"]),
             share(row["reasoning"]),
         )

@@ -6,7 +6,7 @@ engine, another limit of tokens), is a note that stands under the tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from rlvr.errors import UsageError
 from rlvr.evaluation.records import EvalRecord
 from rlvr.evaluation.sides import Side
 from rlvr.evaluation.statistics import clustered_width
+from rlvr.evaluation.suites.common import GROUP
 
 # What a model is asked and what it is judged by: it must be equal under one id.
 _JUDGED = ("ground_truth", "expects", "messages", "tools")
@@ -60,7 +61,8 @@ def pair(before: Side, after: Side, *, shared_only: bool = False) -> Pairing:
         ]
         raise UsageError("\n".join(lines))
     notes = [*_left_out(before, after, ids, only_before, only_after), *_not_checked(before, after)]
-    notes += [*_settings(before, after), *_weights(before, after), *_relatives(before, after, ids)]
+    notes += [*_settings(before, after), *_weights(before, after), *_not_judged(before, after, ids)]
+    notes += _relatives(before, after, ids)
     return Pairing(before, after, ids, only_before, only_after, tuple(notes))
 
 
@@ -177,27 +179,62 @@ def _weights(before: Side, after: Side) -> list[str]:
     return ["Both sides have the same weights: what differs comes from the settings, the engine or the batches."]
 
 
+def _not_judged(before: Side, after: Side, ids: Sequence[str]) -> list[str]:
+    open_ones = sum(not _judged(before, after, i) for i in ids)
+    if not open_ones:
+        return []
+    return [
+        f"{open_ones:,} of {len(ids):,} examples have no verdict of ours on both sides (a benchmark's own checker "
+        "alone can judge them): they count in no accuracy, and are neither won nor lost."
+    ]
+
+
+def _judged(before: Side, after: Side, example_id: str) -> bool:
+    return before.records[example_id].judged and after.records[example_id].judged
+
+
 def _relatives(before: Side, after: Side, ids: Sequence[str]) -> list[str]:
-    """Examples made of one another (a negative and what it was made of) are no independent draws."""
+    """Examples made of one another (a negative and what it was made of, a suite's changes) are no independent draws."""
     if before.examples is None:
         return []
-    roots = [_root(i, before.examples.get(i, {})) for i in ids]
+    roots = _families(ids, before.examples)
     families = len(set(roots))
     if families == len(ids):
         return []
-    moved = [float(after.records[i].right) - float(before.records[i].right) for i in ids]
-    ratio = clustered_width(moved, roots)
+    judged = [(i, root) for i, root in zip(ids, roots, strict=True) if _judged(before, after, i)]
+    moved = [float(after.records[i].right) - float(before.records[i].right) for i, _ in judged]
+    ratio = clustered_width(moved, [root for _, root in judged])
     wide = "" if ratio is None else f": one of accuracy that keeps relatives together is {ratio:.2f} times as wide"
     return [
-        f"The {len(ids):,} examples stem from {families:,} (negatives share the query of what they were made of). "
+        f"The {len(ids):,} examples stem from {families:,} (negatives share the query of what they were made of; some "
+        "suites show a question several times). "
         f"Intervals and p take them as independent{wide}."
     ]
 
 
-def _root(example_id: str, example: Any) -> str:
-    negative = (example.get("meta") or {}).get("negative") if isinstance(example.get("meta"), dict) else None
-    parent = negative.get("parent") if isinstance(negative, dict) else None
-    return str(parent) if parent else example_id
+def _families(ids: Sequence[str], examples: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """For each example the name of its family: all that are joined by a negative's parent or a suite's group."""
+    above: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while above.setdefault(name, name) != name:
+            name = above[name]
+        return name
+
+    for i in ids:
+        for relative in _relatives_of(examples.get(i, {}).get("meta")):
+            above[root(i)] = root(relative)
+    return [root(i) for i in ids]
+
+
+def _relatives_of(meta: Any) -> Iterator[str]:
+    if not isinstance(meta, Mapping):
+        return
+    negative, group = meta.get("negative"), meta.get(GROUP)
+    if isinstance(negative, Mapping) and negative.get("parent"):
+        yield str(negative["parent"])
+    if group:
+        yield f"group {group}"
 
 
 def _shown(value: object) -> str:

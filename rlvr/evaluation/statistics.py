@@ -8,7 +8,7 @@ holds the truth is measured in docs/comparing.md, and held by tests.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from math import comb, copysign, fsum, inf, isfinite, sqrt
 from typing import Any
@@ -96,10 +96,13 @@ def share_difference_bootstrap(gained: int, lost: int, n: int, seed: int) -> Fig
     """`(gained - lost) / n` with the paired bootstrap-t interval, as `paired_mean_difference` of zeros and ones has it.
 
     It knows only the changes that were seen: where few pairs changed it has no bound, and Tango's interval has one.
+    Cut to [-1, 1].
     """
     _check_counts(gained, lost, n)
     values = [(-1.0, lost), (0.0, n - gained - lost), (1.0, gained)]
-    return _bootstrap_t([v for v, c in values if c], [c for _, c in values if c], seed, "paired bootstrap-t")
+    return within(
+        _bootstrap_t([v for v, c in values if c], [c for _, c in values if c], seed, "paired bootstrap-t"), -1.0, 1.0
+    )
 
 
 def mean(values: Sequence[float], seed: int) -> Figure:
@@ -122,6 +125,13 @@ def paired_mean_difference(before: Sequence[float], after: Sequence[float], seed
     """
     _check_lengths(before, after)
     return _bootstrap_mean([a - b for b, a in zip(before, after, strict=True)], seed, "paired bootstrap-t")
+
+
+def within(figure: Figure, least: float, most: float) -> Figure:
+    """The figure with its interval cut to the values that there can be: a bootstrap-t's ends know no such limits."""
+    if figure.low is None or figure.high is None:
+        return figure
+    return replace(figure, low=max(least, figure.low), high=min(most, figure.high))
 
 
 def mcnemar_exact(gained: int, lost: int) -> float:

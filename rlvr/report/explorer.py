@@ -105,10 +105,11 @@ def _table(
 
 
 def _answer(record: EvalRecord, faults: Sequence[Fault], names: Sequence[str]) -> list[Any]:
-    """`[right, tokens, completion, characters left out, reason, faults as [place, where]]`."""
+    """`[right, tokens, completion, characters left out, reason, faults as [place, where]]`; right may be null."""
     text, cut = clip(record.completion, COMPLETION_CHARS)
     found = [[names.index(f.kind), f.where[:80]] for f in faults]
-    return [int(record.right), record.completion_tokens, text, cut, record.reason.replace("_", " "), found]
+    right = int(record.right) if record.judged else None
+    return [right, record.completion_tokens, text, cut, record.reason.replace("_", " "), found]
 
 
 def _query(example: Mapping[str, Any]) -> str:

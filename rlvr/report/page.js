@@ -33,6 +33,7 @@ function faultWords(data, answer) {
 }
 
 function badge(answer) {
+  if (answer[RIGHT] === null) return element("span", "not judged", "badge");
   return element("span", answer[RIGHT] ? "right" : "wrong", "badge", answer[RIGHT] ? "right" : "wrong");
 }
 
@@ -157,8 +158,8 @@ class Samples {
     const fault = faults.findIndex(([name]) => name === want.fault);
     const text = want.text.trim().toLowerCase();
     const verdicts = {
-      right: (a) => a[RIGHT], wrong: (a) => !a[RIGHT],
-      won: (a, b) => b && a[RIGHT] && !b[RIGHT], lost: (a, b) => b && !a[RIGHT] && b[RIGHT],
+      right: (a) => a[RIGHT] === 1, wrong: (a) => a[RIGHT] === 0,
+      won: (a, b) => b && a[RIGHT] === 1 && b[RIGHT] === 0, lost: (a, b) => b && a[RIGHT] === 0 && b[RIGHT] === 1,
       differs: (a, b) => b && a[TEXT] !== b[TEXT],
     };
     this.found = [];

@@ -68,7 +68,7 @@ def choose_cards(
     shared = sorted(set(before) & set(after) & set(known))
     cards: list[Card] = []
     for lang in _languages(after[i] for i in shared):
-        mine = [i for i in shared if (after[i].lang or "") == lang]
+        mine = [i for i in shared if (after[i].lang or "") == lang and before[i].judged and after[i].judged]
         for kind, chosen in _pick(mine, before, after, per_language):
             answers = [by_model[m][chosen] for m in shown if chosen in by_model[m]]
             cards.append(_card(known[chosen], after[chosen], kind, answers))
@@ -132,7 +132,7 @@ def _card(example: Mapping[str, Any], record: EvalRecord, kind: str, answers: Se
 
 def _answer(record: EvalRecord) -> Answer:
     text, cut = clip(record.completion)
-    verdict = "right" if record.right else "wrong"
+    verdict = "not judged" if not record.judged else "right" if record.right else "wrong"
     if record.outcome == Outcome.MALFORMED.value:
         verdict += ", malformed"
     elif record.outcome == Outcome.EMPTY.value:

@@ -194,3 +194,10 @@ def test_every_fault_is_told_in_the_table_and_the_example_runs() -> None:
     assert module.__doc__ is not None
     assert [name for name in FAULTS if f"`{name}`" not in module.__doc__] == []
     assert doctest.testmod(module).failed == 0
+
+
+def test_a_dialogue_judged_by_another_checker_is_told_by_its_record() -> None:
+    """`official` is no matching of ours: reading the dialogue again with it stopped every report of bfcl-multi-turn."""
+    record = replace(judged(ONE, call("get_time", city="Hanoi")), matching="official", category="multi_turn")
+    assert [f.kind for f in faults_of(record, ONE)] == ["other"]
+    assert [f.kind for f in faults_of(replace(record, outcome="empty"), ONE)] == ["empty"]

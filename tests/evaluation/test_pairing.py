@@ -140,6 +140,22 @@ def test_negatives_of_one_query_are_told(tmp_path: Path, make_record: MakeRecord
     assert note.endswith(f"is {math.sqrt((3 / 2 * 2.16) / (5 / 4 * 1.2)):.2f} times as wide.")
 
 
+def test_a_suite_s_groups_are_families_too(tmp_path: Path, make_record: MakeRecord, make_folder: MakeFolder) -> None:
+    """0 and 1 are runs of one question, 2 a negative made of 1's, 3 stands with 2: one family; 4 is alone."""
+    metas = [
+        {"suite_group": "q"},
+        {"suite_group": "q"},
+        {"negative": {"parent": "ex-001"}, "suite_group": "p"},
+        {"suite_group": "p"},
+        {},
+    ]
+    records = [make_record(m, i, right=m == "b" and i < 4) for m in "ab" for i in range(5)]
+    changes = {f"ex-{i:03}": {"meta": meta} for i, meta in enumerate(metas)}
+    (note,) = pair(*load_sides([str(make_folder(tmp_path / "e", records, examples=changes))])).notes
+    assert note.startswith("The 5 examples stem from 2 ")
+    assert note.endswith(f"is {math.sqrt((2 * 2 * 0.8**2) / (5 / 4 * 0.8)):.2f} times as wide.")
+
+
 def test_records_without_examples_say_what_was_not_checked(
     tmp_path: Path, make_record: MakeRecord, make_folder: MakeFolder
 ) -> None:

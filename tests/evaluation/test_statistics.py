@@ -222,6 +222,17 @@ def test_the_paired_bootstrap_of_shares_is_that_of_zeros_and_ones() -> None:
     assert share_difference_bootstrap(0, 0, 0, seed=0).value is None
 
 
+def test_an_interval_of_shares_ends_where_shares_end() -> None:
+    """16 of 20 gain and one loses: 0.75, standard error 0.123, so that the bootstrap-t alone ends beyond 1."""
+    by_values = paired_mean_difference([0.0] * 19 + [1.0], [1.0] * 16 + [0.0] * 4, seed=0)
+    assert by_values.high is not None
+    assert by_values.high > 1
+    figure = share_difference_bootstrap(16, 1, 20, seed=0)
+    assert (figure.low, figure.high) == (pytest.approx(by_values.low), 1.0)
+    lower = share_difference_bootstrap(1, 16, 20, seed=0)
+    assert lower.low == -1.0
+
+
 def test_the_bootstrap_does_not_depend_on_order_and_repeats_with_its_seed() -> None:
     values = [float(v % 17) for v in range(100)]
     shuffled = random.Random(3).sample(values, len(values))

@@ -172,7 +172,7 @@ def test_limits_say_plainly_what_is_worse(card_of: Any, chain: Path, tmp_path: P
 def test_changes_by_hand() -> None:
     class Record:
         def __init__(self, name: str, category: str, right: bool) -> None:
-            self.id, self.category, self.lang, self.right = name, category, "en", right
+            self.id, self.category, self.lang, self.right, self.judged = name, category, "en", right, True
 
     before = [Record(str(i), "simple" if i < 10 else "parallel", i < 8) for i in range(14)]
     after = [Record(str(i), "simple" if i < 10 else "parallel", i < 2 or i >= 10) for i in range(14)]

@@ -96,9 +96,9 @@ def read_suite(folder: Path, chain: Chain) -> Suite:
 
 
 def changes(before: Sequence[EvalRecord], after: Sequence[EvalRecord], label: str) -> list[Change]:
-    """Each category's and each language's change of strict accuracy, paired by example, with Newcombe's interval."""
+    """Each category's and each language's change of strict accuracy, paired by judged example (Tango's interval)."""
     known = {r.id: r for r in before}
-    pairs = [(known[r.id], r) for r in after if r.id in known]
+    pairs = [(known[r.id], r) for r in after if r.id in known and r.judged and known[r.id].judged]
     out = []
     present = {b.category for b, _ in pairs}
     names = [c for c in CATEGORIES if c in present] + sorted(present - set(CATEGORIES))
