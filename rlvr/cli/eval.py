@@ -91,6 +91,8 @@ def _check_numbers(args: argparse.Namespace) -> None:
 
     if args.limit is not None and args.limit < 1:
         raise UsageError(f"--limit must be at least 1, got {args.limit}")
+    if args.seed < 0:
+        raise UsageError(f"--seed must be at least 0, got {args.seed}")
     if args.max_new_tokens >= args.max_model_len:
         raise UsageError(
             f"--max-new-tokens {args.max_new_tokens} leaves no room for a prompt in {args.max_model_len} tokens"

@@ -37,6 +37,8 @@ def chosen_suite(args: argparse.Namespace) -> tuple[Suite | None, SuiteOptions]:
     if not args.suite:
         if given:
             raise UsageError("--option belongs to --suite")
+        if args.suite_dir:
+            raise UsageError("--suite-dir belongs to --suite")
         return None, SuiteOptions()
     suite = get_suite(args.suite)
     return suite, suite.choose(given, folder=args.suite_dir, seed=args.seed)

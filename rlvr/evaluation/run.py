@@ -28,6 +28,7 @@ from rlvr.prompts import RenderedPrompt
 from rlvr.prompts import render as render_prompt
 from rlvr.rewards.context import check_mode
 from rlvr.rollouts import Generator
+from rlvr.training.lock import hold
 from rlvr.types import Example
 
 GeneratorFactory = Callable[["str | Path"], Generator]
@@ -97,8 +98,8 @@ def evaluate(
     `extra_settings`, such as the backend) are kept beside the records: another setting wants another folder.
 
     Raises:
-        UsageError: no models, no examples, a label given twice, an unknown parser or matching, or a folder that
-            belongs to other settings.
+        UsageError: no models, no examples, a label given twice, an unknown parser or matching, a folder that belongs
+            to other settings or that another process writes into, or a model that no prompt fits into.
         DataError: an example id that occurs twice.
         RunError: the disk does not take the records; what was written before is kept.
     """
@@ -108,11 +109,12 @@ def evaluate(
     ordered = sorted(examples, key=lambda e: e.id)
     extra = tuple(sorted((extra_settings or {}).items()))
     settings = Settings(parser, matching, max_new_tokens, max_prompt_tokens, seed, chunk_size, extra)
-    store = EvalStore(Path(out_dir))
-    store.open(settings.to_json(ordered), ordered, versions())
-    _Evaluation(store, ordered, generator_factory, settings, render, judge, progress).run(models)
-    write_summary(store.folder)
-    records = store.records()
+    with hold(Path(out_dir)):
+        store = EvalStore(Path(out_dir))
+        store.open(settings.to_json(ordered), ordered, versions())
+        _Evaluation(store, ordered, generator_factory, settings, render, judge, progress).run(models)
+        write_summary(store.folder)
+        records = store.records()
     return [r for model in models for r in records if r.model == model.label]
 
 
@@ -152,6 +154,11 @@ class _Evaluation:
                     self._one(model, progress)
                 else:
                     self._say(f"{model.label}: complete, {len(self._examples)} examples; skipped")
+                if len(self._store.models[model.label].dropped) == len(self._examples):
+                    raise UsageError(
+                        f"{model.label}: every prompt is too long for it, so there is nothing to judge. Give a larger "
+                        "--max-model-len, or, to a server, a longer context and another --out."
+                    )
         finally:
             if self._engine is not None:
                 self._engine.close()

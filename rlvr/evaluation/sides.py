@@ -60,7 +60,8 @@ def load_sides(arguments: Sequence[str], models: Sequence[str] = ()) -> list[Sid
     `models` are labels to choose by, where a folder holds several and the argument does not say which.
 
     Raises:
-        UsageError: no such path or label, several models where one is wanted, one side alone, or a side twice.
+        UsageError: no such path or label, a label that chooses nothing, several models where one is wanted, one side
+            alone, or a side twice.
         DataError: a broken file.
     """
     read: dict[Path, list[Side]] = {}
@@ -76,6 +77,10 @@ def load_sides(arguments: Sequence[str], models: Sequence[str] = ()) -> list[Sid
                 f"{path}:{chosen[0].model}, or with --model LABEL."
             )
         sides += [replace(s, label=name) if name else s for s in chosen]
+    unknown = [label for label in models if label not in {s.model for s in sides}]
+    if unknown:
+        known = {s.model: s for group in read.values() for s in group}
+        raise UsageError(f"--model {unknown[0]}: none of these evaluations takes it.{did_you_mean(unknown[0], known)}")
     if len(sides) < 2:
         where = f"{sides[0].origin} holds {sides[0].model} alone" if sides else "no side is given"
         raise UsageError(f"{where}: a comparison needs two models. Give another evaluation folder beside it.")

@@ -9,6 +9,7 @@
     table.md          the same for the eye
 
 A folder belongs to one setting: going on with another one is a `UsageError`, since the records would not be comparable.
+Where nothing was generated yet (a command that failed), another setting may take the folder.
 A model whose weights changed since is evaluated anew.
 """
 
@@ -134,11 +135,14 @@ class EvalStore:
             for key in sorted(set(self.settings) | set(settings))
             if self.settings.get(key) != settings.get(key)
         ]
-        if differing:
+        if not differing:
+            return
+        if self.records() or any(self.folder.glob("steps-*.jsonl")):  # steps: of running dialogues
             raise UsageError(
                 f"{self.folder}: holds an evaluation with other settings ({'; '.join(differing)}). "
                 "Give another --out folder, or the same settings."
             )
+        self.models = {}
 
 
 def examples_text(examples: Sequence[Example]) -> str:

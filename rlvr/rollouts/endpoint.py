@@ -119,6 +119,8 @@ class EndpointGenerator:
             "served": {"name": s.name, "by": s.owned_by, "root": s.root, "max_model_len": s.max_model_len},
             "concurrency": o.concurrency,
         }
+        if name := getattr(self.tokenizer, "name_or_path", ""):
+            engine["tokenizer"] = name
         sampling = self._sampling(max_new_tokens, temperature, seed)
         return {"engine": engine, "sampling": {k: v for k, v in sampling.items() if "stream" not in k}}
 
@@ -216,7 +218,7 @@ class EndpointGenerator:
         if count is None:
             raise RunError(
                 f"{self.options.shown}: the server does not say how many tokens it generated (`usage`). Give the "
-                "model's tokenizer with --tokenizer, so that they are counted here."
+                "model's tokenizer, so that they are counted here: --api chat --tokenizer MODEL."
             )
         return Generation(
             text,

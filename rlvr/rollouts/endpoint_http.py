@@ -63,7 +63,7 @@ class EndpointOptions:
         for name, least in (("concurrency", 1), ("retries", 0), ("retry_wait", 0.0)):
             if getattr(self, name) < least:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(self, name)}")
-        if self.timeout <= 0:
+        if not self.timeout > 0:
             raise UsageError(f"--timeout must be more than 0 seconds, got {self.timeout}")
 
     @property

@@ -220,6 +220,8 @@ def test_wrong_flags_exit_with_two(argv: list[str], message: str, capsys: pytest
     ("extra", "message"),
     [
         (["--limit", 0], "--limit must be at least 1"),
+        (["--seed", -1], "--seed must be at least 0"),
+        (["--suite-dir", "x"], "--suite-dir belongs to --suite"),
         (["--max-new-tokens", 4096], "leaves no room for a prompt"),
         (["--max-new-tokens", 0], "max_new_tokens must be at least 1"),
         (["--parser", "hermse"], "Did you mean hermes"),

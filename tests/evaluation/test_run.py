@@ -12,6 +12,7 @@ import pytest
 from rlvr.errors import DataError, RunError, UsageError
 from rlvr.evaluation import EvalRecord, ModelSpec, evaluate, read_records, write_summary
 from rlvr.evaluation.store import EvalStore, fingerprint
+from rlvr.training.lock import hold
 from rlvr.types import Example
 
 MakeExample = Callable[..., Example]
@@ -181,6 +182,35 @@ def test_nothing_left_after_dropping_is_an_error(start: Any, fake: Any, two: lis
     with pytest.raises(UsageError, match="every prompt exceeds 1 tokens"):
         start(two[:1], max_prompt_tokens=1)
     assert fake.closed == 1
+
+
+def test_a_command_that_failed_before_its_first_record_leaves_the_folder_free(
+    start: Any, two: list[ModelSpec], tmp_path: Path
+) -> None:
+    """The error says to change a setting: the changed command must not be refused for the setting it changed."""
+    with pytest.raises(UsageError, match="Give a larger --max-model-len"):
+        start(two, max_prompt_tokens=1)
+    with pytest.raises(UsageError, match="base: every prompt is too long for it"):
+        start(two, max_prompt_tokens=1)
+    assert len(start(two, max_prompt_tokens=100)) == 14, "nothing is left out that was too long then"
+    assert not list((tmp_path / "eval").glob(".lock"))
+    with pytest.raises(UsageError, match="max_prompt_tokens: 100 there, 101 now"):
+        start(two, max_prompt_tokens=101)
+
+
+def test_steps_of_running_dialogues_keep_a_folder_to_its_settings(
+    start: Any, two: list[ModelSpec], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError):
+        start(two, max_prompt_tokens=1)
+    (tmp_path / "eval" / "steps-0.jsonl").write_text("{}\n")
+    with pytest.raises(UsageError, match="other settings"):
+        start(two, max_prompt_tokens=100)
+
+
+def test_two_processes_do_not_write_into_one_folder(start: Any, two: list[ModelSpec], tmp_path: Path) -> None:
+    with hold(tmp_path / "eval"), pytest.raises(UsageError, match="another run is writing here"):
+        start(two)
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,8 @@ def test_what_cannot_be_a_side_is_one_clear_error(two: Path, one: Path, tmp_path
         ([f"x={two}"], [], "say which one"),
         ([f"{two}:mm", str(one)], [], r"holds no model 'mm'\. Did you mean m\?"),
         ([str(two)], ["z"], "holds no model 'z'"),
+        ([str(two)], ["m", "n", "nn"], r"--model nn: none of these evaluations takes it\. Did you mean n\?"),
+        ([f"{two}:m", f"{two}:n"], ["z"], "--model z: none"),
         ([str(one)], [], "holds m alone: a comparison needs two"),
         ([str(one), f"{one}:m"], [], "given twice"),
         ([str(empty), str(one)], [], "empty/records.jsonl: no evaluation records"),

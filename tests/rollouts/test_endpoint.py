@@ -358,7 +358,7 @@ def test_a_prompt_that_is_too_long_has_no_completion(openai: Any, words: str) ->
 
 def test_a_server_that_counts_no_tokens(openai: Any) -> None:
     fake = openai(lambda body: SURE, usage=False)
-    with pytest.raises(RunError, match=r"does not say how many tokens .* --tokenizer"):
+    with pytest.raises(RunError, match=r"does not say how many tokens .* --api chat --tokenizer"):
         engine(fake.url).generate(prompts(1), max_new_tokens=8)
     ((answer,),) = engine(fake.url, tokenizer=Bytes()).generate(prompts(1), max_new_tokens=8)
     assert answer.length == 3

@@ -103,6 +103,27 @@ def test_text_completions_with_a_tokenizer(openai: Any, data: str, tiny_model: P
     assert evaluation["models"][0]["made_with"]["template"]["tools"] == "template"
 
 
+def test_prompts_that_are_all_too_long_for_the_server_are_told(
+    openai: Any, data: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    too_long = (400, {"error": {"message": "maximum context length is 8 tokens"}})
+    fake = openai(say, faults=[too_long] * 6)
+    assert go("--endpoint", fake.url) == 2
+    assert "tiny: every prompt is too long for it, so there is nothing to judge." in capsys.readouterr().err
+
+
+def test_a_server_that_counts_no_tokens_is_counted_for_without_asking_twice(
+    openai: Any, data: str, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the error says to do goes on from the answers that came."""
+    fake = openai(say, usage=False)
+    assert go("--endpoint", fake.url) == 1
+    assert "--api chat --tokenizer MODEL" in capsys.readouterr().err
+    assert go("--endpoint", fake.url, "--api", "chat", "--tokenizer", str(tiny_model)) == 0
+    assert len(fake.bodies) == 6
+    assert all(r["completion_tokens"] > 0 for r in records().values())
+
+
 def test_an_evaluation_whose_server_dies_goes_on_without_asking_twice(
     openai: Any, data: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
