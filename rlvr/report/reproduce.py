@@ -14,9 +14,9 @@ from typing import Any
 from rlvr import __version__
 from rlvr.evaluation.records import EvalRecord
 from rlvr.evaluation.store import EvalStore
+from rlvr.evaluation.suites import SUITES
 from rlvr.report.runs import Run
-
-_DATA_SUFFIXES = (".jsonl", ".gz", ".parquet", ".json")
+from rlvr.rewards.matching import MODES
 
 
 def reproduction(
@@ -48,15 +48,32 @@ def evaluation_command(store: EvalStore) -> str:
     settings = store.settings
     if isinstance(settings.get("command"), str):
         return str(settings["command"])
-    words = ["rlvr", "eval", *(f"{m.label}={m.path}" for m in store.models.values())]
-    data = str(settings.get("data") or store.folder / "examples.jsonl")
-    words += ["--data" if _is_file(data) else "--suite", data]
+    # Of `--structured both` the second of each pair is made by the option.
+    models = [m for m in store.models.values() if not (m.free and settings.get("structured") == "both")]
+    words = ["rlvr", "eval", *(f"{m.label}={m.path}" for m in models)]
+    words += evaluation_flags(settings, str(settings.get("data") or store.folder / "examples.jsonl"))
+    if settings.get("rollout") == "endpoint":
+        words += _of_a_server(settings, models[0].made_with.get("engine") or {} if models else {})
+    return shlex.join([*words, "--out", f"{store.folder}-again"])  # a folder that is complete would be skipped
+
+
+def evaluation_flags(settings: Mapping[str, Any], data: str) -> list[str]:
+    """The options of `rlvr eval` that settings stand for; `data` is a suite's name or a file.
+
+    What an engine, a matching or a suite's option is not given by, but follows from the suite or a server, is left out.
+    """
+    words = ["--suite" if data in SUITES else "--data", data]
+    prefix = "option."
+    for name, value in settings.items():
+        if name.startswith(prefix):
+            words += ["--option", f"{name.removeprefix(prefix)}={value}"]
+    matching, rollout = settings.get("matching"), settings.get("rollout")
     flags = {
-        "--matching": settings.get("matching"),
+        "--matching": matching if matching in MODES else None,
         "--parser": settings.get("parser"),
         "--limit": settings.get("examples"),
         "--seed": settings.get("seed"),
-        "--rollout": settings.get("rollout"),
+        "--rollout": None if rollout == "endpoint" else rollout,
         "--max-new-tokens": settings.get("max_new_tokens"),
         "--max-model-len": _length(settings),
         "--thinking": settings.get("thinking"),
@@ -64,13 +81,21 @@ def evaluation_command(store: EvalStore) -> str:
     for flag, value in flags.items():
         if value is not None:
             words += [flag, str(value)]
-    if settings.get("structured") == "on":
-        words.append("--structured")
-    return shlex.join([*words, "--out", f"{store.folder}-again"])  # a folder that is complete would be skipped
+    structured = settings.get("structured")
+    return [*words, *(["--structured"] if structured else []), *(["both"] if structured == "both" else [])]
 
 
-def _is_file(data: str) -> bool:
-    return data.endswith(_DATA_SUFFIXES) or "/" in data or Path(data).exists()
+def _of_a_server(settings: Mapping[str, Any], engine: Mapping[str, Any]) -> list[str]:
+    """The options for a server, from what the first model was made with."""
+    words = []
+    for flag, value in (
+        ("--endpoint", engine.get("url")),
+        ("--api", settings.get("api")),
+        ("--tokenizer", engine.get("tokenizer")),
+        ("--concurrency", engine.get("concurrency")),
+    ):
+        words += [flag, str(value)] if value else []
+    return words
 
 
 def _length(settings: Mapping[str, Any]) -> int | None:

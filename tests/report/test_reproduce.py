@@ -43,6 +43,34 @@ def test_a_benchmark_is_named_and_a_folder_s_own_command_counts(eval_dir: Path) 
     assert f"--data {eval_dir}/examples.jsonl" in evaluation_command(store)
 
 
+def test_a_suite_s_options_and_both_ways_are_in_its_command(eval_dir: Path) -> None:
+    store = EvalStore(eval_dir)
+    store.settings = {
+        **SETTINGS, "data": "retention", "option.data": "my mmlu.jsonl", "option.mode": "pattern", "structured": "both",
+    }  # fmt: skip
+    store.models["stage2"].free = "stage1"
+    args = build_parser()[0].parse_args(shlex.split(evaluation_command(store))[1:])
+    assert (args.suite, args.option, args.structured) == ("retention", ["data=my mmlu.jsonl", "mode=pattern"], "both")
+    assert [m.partition("=")[0] for m in args.models] == ["base", "warmup", "stage1"], "stage2 is made by the option"
+
+
+def test_a_suite_s_own_matching_is_none_of_the_choices(eval_dir: Path) -> None:
+    store = EvalStore(eval_dir)
+    store.settings = {"data": "bfcl-multi-turn", "matching": "official", "option.seats": "8"}
+    args = build_parser()[0].parse_args(shlex.split(evaluation_command(store))[1:])
+    assert (args.suite, args.matching, args.option) == ("bfcl-multi-turn", None, ["seats=8"])
+
+
+def test_a_server_s_evaluation_is_asked_of_the_server_again(eval_dir: Path) -> None:
+    store = EvalStore(eval_dir)
+    store.settings = {"data": "bfcl-small", "rollout": "endpoint", "api": "completions", "max_new_tokens": 32}
+    engine = {"backend": "endpoint", "url": "http://h:1/v1", "concurrency": 4, "tokenizer": "org/name"}
+    store.models["base"].made_with = {"engine": engine}
+    args = build_parser()[0].parse_args(shlex.split(evaluation_command(store))[1:])
+    assert (args.endpoint, args.api, args.tokenizer) == ("http://h:1/v1", "completions", "org/name")
+    assert (args.rollout, args.concurrency) == ("auto", 4)
+
+
 def test_all_that_is_needed_stands_there(
     eval_dir: Path, run_dir: Path, make_run: Callable[..., Path], tmp_path: Path
 ) -> None:

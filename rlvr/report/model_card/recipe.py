@@ -11,6 +11,7 @@ from rlvr.evaluation.statistics import wilson
 from rlvr.evaluation.tables import Table, share
 from rlvr.report.model_card.facts import Chain, Stage
 from rlvr.report.model_card.results import Suite
+from rlvr.report.reproduce import evaluation_flags
 
 UNKNOWN = "not known"
 _SAID_ELSEWHERE = ("data", "trl", "name", "kind", "model", "note", "selection", "guards", "log", "serving",
@@ -137,15 +138,8 @@ def commands(chain: Chain, suites: Sequence[Suite]) -> str:
 
 def eval_command(suite: Suite, model: str) -> list[str]:
     """The command of an evaluation, from the settings that it kept."""
-    s = suite.settings
-    data = str(s.get("data") or suite.name)
-    is_suite = not PurePath(data).suffix and "/" not in data and "data" in s
-    words = ["rlvr", "eval", model, "--suite" if is_suite else "--data", data if is_suite else PurePath(data).name]
-    for key, flag in (("parser", "--parser"), ("matching", "--matching"), ("max_new_tokens", "--max-new-tokens"),
-                      ("seed", "--seed"), ("rollout", "--rollout")):  # fmt: skip
-        if s.get(key) is not None:
-            words += [flag, str(s[key])]
-    return words
+    data = str(suite.settings.get("data") or suite.name)
+    return ["rlvr", "eval", model, *evaluation_flags(public(suite.settings), PurePath(data).name)]
 
 
 def versions_table(chain: Chain) -> Table:
