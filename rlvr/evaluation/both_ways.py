@@ -103,7 +103,7 @@ def structured_table(differences: Sequence[Structured], seed: int) -> Table:
     )
     header = ("model", "n", "calling accuracy", "accuracy, all", "false calls", "malformed", "tokens", "seconds")
     notes = (
-        "Structured minus free on the same examples: points of percent (Newcombe's paired interval), tokens and "
+        "Structured minus free on the same examples: points of percent (Tango's paired interval), tokens and "
         f"seconds a completion (paired bootstrap, seed {seed}). Seconds depend on the machine and its load; – where no "
         "times are known.",
     )

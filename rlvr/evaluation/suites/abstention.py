@@ -217,7 +217,7 @@ _NOTE = (
 _TWIN_NOTE = (
     "Percent of pairs with 95% Wilson intervals. Right: the wanted call is made with the tool, and refused without it. "
     "Told apart: any well-formed call with it, no call without. Called both: a call with, a false one without. "
-    "Over-refusal: no call with the tool there. A pair of which one side did not fit is left out."
+    "Over-refusal: words and no call with the tool there. A pair of which one side did not fit is left out."
 )
 
 SUITE = Suite(

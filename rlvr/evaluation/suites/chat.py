@@ -212,7 +212,7 @@ _NOTE = (
     "the length limit, nothing said. Whether an answer is true is not checked."
 )
 _BESIDE_NOTE = (
-    "Points, beside tools minus without, on the same questions (Newcombe's paired interval). Where the chat template "
+    "Points, beside tools minus without, on the same questions (Tango's paired interval). Where the chat template "
     "takes no tools, our system prompt says “if no function fits, say so”: a model that refuses there does as told."
 )
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import stdev
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rlvr.evaluation.statistics import Figure, mean, paired_mean_difference, paired_share_difference, wilson
+from rlvr.evaluation.statistics import Figure, mean, paired_mean_difference, paired_share_difference, wilson, within
 from rlvr.evaluation.suites.common import GROUP, Seen, seen_by_model
 from rlvr.evaluation.suites.grids import Grid
 
@@ -76,7 +76,7 @@ def _unanswered(asked: Asked, seed: int) -> Figure:
 
 
 def _over_questions(asked: Asked, test: Callable[[Any], bool], seed: int) -> Figure:
-    """The mean of each question's share of runs, with a bootstrap over the questions.
+    """The mean of each question's share of runs, with a bootstrap-t over the questions.
 
     Wilson's interval where the runs of every question agree: a bootstrap of nothing but zeros has no width.
     """
@@ -92,7 +92,7 @@ def _of_answered(asked: Asked, seed: int) -> Figure:
 def _mean(shares: Sequence[float], seed: int) -> Figure:
     if all(value in (0.0, 1.0) for value in shares):
         return wilson(round(sum(shares)), len(shares))
-    return mean(shares, seed)
+    return within(mean(shares, seed), 0.0, 1.0)
 
 
 def _set_row(model: str, name: str, asked: Asked, seed: int) -> tuple[Any, ...]:
@@ -149,10 +149,10 @@ def _difference(one: str, other: str, name: str, models: Mapping[str, Asked], se
 
 
 def _change(before: Sequence[float], after: Sequence[float], seed: int) -> Figure:
-    """The paired difference of two models' shares; Newcombe's interval where all runs of every question agree."""
+    """The paired difference of two models' shares; Tango's interval where all runs of every question agree."""
     if all(value in (0.0, 1.0) for value in (*before, *after)):
         return paired_share_difference([value == 1.0 for value in before], [value == 1.0 for value in after])
-    return paired_mean_difference(before, after, seed)
+    return within(paired_mean_difference(before, after, seed), -1.0, 1.0)
 
 
 def _notes(store: EvalStore, dropped: Mapping[str, int]) -> tuple[str, ...]:
@@ -201,12 +201,12 @@ _LOST = (
 )
 _NOTE = (
     "Read in {mode} mode. Right: the mean over questions of their runs, in percent, with a 95% interval over the "
-    "questions (bootstrap; Wilson where all runs agree); sd: of the runs' accuracies, in points. Unanswered: no "
+    "questions (bootstrap-t; Wilson where all runs agree); sd: of the runs' accuracies, in points. Unanswered: no "
     "option, several, or one that is not there; never right. Right of answered: over the questions with an answer, "
     "of their answered runs. Same option: the same answer in every run, wherever it stood. The common tables further "
     "below count each run as an example of its own: their intervals are too narrow."
 )
 _LOST_NOTE = (
-    "Points, the second model minus the first on the same questions (paired bootstrap over the questions; Newcombe "
+    "Points, the second model minus the first on the same questions (paired bootstrap-t over the questions; Tango "
     "where all runs agree)."
 )

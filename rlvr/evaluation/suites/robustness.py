@@ -229,7 +229,7 @@ _CURVE = (
 )
 _NOTE = (
     "Strict accuracy in percent over the examples that were shown both ways, with 95% intervals (Wilson; differences "
-    "in points: Newcombe, paired). Lost and gained: right before and not after, and the reverse. Not made: the example "
+    "in points: Tango, paired). Lost and gained: right before and not after, and the reverse. Not made: the example "
     "leaves nothing to change, or nothing says it in those words. Left out: its prompt did not fit."
 )
 _CURVE_NOTE = (
