@@ -230,7 +230,7 @@ def _heldout(held: Mapping[str, Any] | None) -> Iterator[str]:
     if held:
         yield (
             f"Held out: {held['rows']:,} of {held['of']:,} rows before negatives, a share of "
-            f"{held['rows'] / max(1, held['of']):.4g} ({held['asked']:g} asked for). They offer no tool by a name "
-            f"that a training row offers, and ask none of its questions. The rows fall into {held['groups']:,} groups "
-            f"that share neither; the largest has {held['largest']:,} rows."
+            f"{held['rows'] / max(1, held['of']):.4g} ({held['asked']:g} asked for). They offer no tool with the name "
+            f"or the description of one that a training row offers, and ask none of its questions. The rows fall into "
+            f"{held['groups']:,} groups that share neither; the largest has {held['largest']:,} rows."
         )

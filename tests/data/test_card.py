@@ -180,7 +180,7 @@ def test_the_mixture_in_sentences() -> None:
         "train: 5 of 8 rows want a call, a share of 0.625 (0.625 asked for); for it 1 calling and 0 other rows were "
         "left out."
     )
-    assert "no tool by a name that a training row offers, and ask none of its questions" in lines[3]
+    assert "no tool with the name or the description of one that a training row offers, and ask none of its" in lines[3]
 
 
 def test_the_front_matter_is_what_the_hub_reads() -> None:

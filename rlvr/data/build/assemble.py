@@ -14,7 +14,7 @@ from rlvr.data.build.plan import SPLITS, Balanced, Taken, balance, negatives_wan
 from rlvr.data.build.progress import Counter, Note, Say
 from rlvr.data.build.reading import Read, Sizes
 from rlvr.data.build.recipe import DataRecipe
-from rlvr.data.build.record import hash64, tool_key
+from rlvr.data.build.record import hash64, tool_keys
 from rlvr.data.build.shards import ShardUnit, write_shard
 from rlvr.data.build.shares import Bounds, left_over, unreachable
 from rlvr.data.build.split import Split, lists_of, split_by_tools
@@ -69,7 +69,7 @@ def assemble(
     rows = _Rows.of([f for r in reads for f in r.files])
     per_source = np.cumsum([r.tally.kept for r in reads])
     taken = take(recipe, rows.index.keys, [int(n) for n in per_source])
-    split = _split(recipe, rows, taken, [[tool_key(t) for t in s.tools] for s in servers])
+    split = _split(recipe, rows, taken, [[key for t in s.tools for key in tool_keys(t)] for s in servers])
     parts = _parts(taken.rows, split)
     asked, made = 0, list[Unit]()
     negatives: Units | None = None

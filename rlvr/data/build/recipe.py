@@ -189,7 +189,7 @@ class NegativeChoice:
 
 @dataclass(frozen=True, slots=True)
 class HeldoutChoice:
-    """`share` of the rows, in groups that share no tool name and no question with training."""
+    """`share` of the rows, in groups that share no tool (name or description) and no question with training."""
 
     share: float = checked(_part, 0.02)
 

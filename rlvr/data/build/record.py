@@ -18,15 +18,17 @@ from rlvr.types import Example, Tool, gold_calls_from_json
 
 COLUMNS = ("id", "source", "category", "lang", "messages", "tools", "ground_truth", "expects", "meta")
 _NOT_A_WORD = re.compile(r"[\W_]+")
+LEAST_DESCRIPTION_CHARS = 8
+"""Letters and digits of a description that can tell a tool by itself: 获取一个单词的定义 has nine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the plan needs to know of a row without reading it.
 
-    `key` is the hash of its id, `tools` are the hashes of what it offers, `length` is the prompt's: in tokens where the
-    recipe has a tokenizer, else in characters of messages and tools. `question` is the hash of the user's words, 0
-    where there are none.
+    `key` is the hash of its id, `tools` are the hashes that know what it offers, `length` is the prompt's: in tokens
+    where the recipe has a tokenizer, else in characters of messages and tools. `question` is the hash of the user's
+    words, 0 where there are none.
     """
 
     key: int
@@ -83,7 +85,7 @@ def unpack(data: bytes) -> list[str]:
 
 
 def facts(example: Example, length: int) -> Facts:
-    tools = tuple(sorted({tool_key(t) for t in example.tools}))
+    tools = tuple(sorted({key for t in example.tools for key in tool_keys(t)}))
     return Facts(hash64(example.id), bool(example.ground_truth), length, tools, question_key(example))
 
 
@@ -93,9 +95,15 @@ def question_key(example: Example) -> int:
     return hash64(words) if words else 0
 
 
-def tool_key(tool: Tool) -> int:
-    """The hash of what makes two tools one to a split: the name without case and punctuation, whatever it takes."""
-    return hash64(_NOT_A_WORD.sub("", tool.name).casefold())
+def tool_keys(tool: Tool) -> tuple[int, ...]:
+    """The hashes of what makes two tools one to a split, whatever they take: an equal name, or an equal description.
+
+    Both without case and punctuation. A renamed tool (Hammer's names are random strings) keeps its description, and so
+    does one with its server's name in front. Descriptions of a word or two ("Search") tell nothing.
+    """
+    said = _NOT_A_WORD.sub("", tool.description).casefold()
+    name = hash64(_NOT_A_WORD.sub("", tool.name).casefold())
+    return (name, hash64(f"description {said}")) if len(said) >= LEAST_DESCRIPTION_CHARS else (name,)
 
 
 def hash64(text: str) -> int:

@@ -45,11 +45,12 @@ def split_by_tools(
 ) -> Split:
     """Choose about `share` of the rows to hold out, never more: groups in a seeded order, each that still fits.
 
-    Row i offers `tools[tool_ends[i - 1]:tool_ends[i]]`, each by its hash, and asks `questions[i]`, the hash of the
-    user's words without case and punctuation. What is hashed of a tool decides what is shared: its name alone, and no
-    name stands on both sides. `extra` are lists of tools that belong together without being rows: a server's, whose
-    tools may stand in any of its negatives. Where one group holds nearly everything (every tool is somewhere beside
-    every other), what can be held out is less than was asked for: the plan says so.
+    Row i offers `tools[tool_ends[i - 1]:tool_ends[i]]`, each by the hashes that know it, and asks `questions[i]`, the
+    hash of the user's words without case and punctuation. What is hashed of a tool decides what is shared: its name and
+    its description (`record.tool_keys`), and neither stands on both sides. `extra` are lists of tools that belong
+    together without being rows: a server's, whose tools may stand in any of its negatives. Where one group holds nearly
+    everything (every tool is somewhere beside every other), what can be held out is less than was asked for: the plan
+    says so.
     """
     n_rows = len(tool_ends)
     ends, flat = tool_ends.astype(np.int64), tools

@@ -45,7 +45,7 @@ def row(number: int, *, family: int | None = None, calls: bool = True, **more: A
     name, description, query = TOPICS[family % len(TOPICS)]
     tool = {
         "name": f"{name}_{family}",
-        "description": f"{description}.",
+        "description": f"{description} {family}.",
         "parameters": {
             "type": "object",
             "properties": {f"{name}_number": {"type": "integer"}, "remark": {"type": "string"}},

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rlvr.data.build import How, read_manifest
-from rlvr.data.build.record import tool_key
+from rlvr.data.build.record import tool_keys
 from rlvr.data.mixture import DataOptions, SourceOptions, load_mixture
 from rlvr.data.sources.jsonl import example_from_row
 from rlvr.tools import normalise_tools
@@ -18,7 +18,7 @@ from tests.data.build.conftest import TINY, Build, digests, row, rows_of, write_
 
 
 def _tools(rows: list[dict[str, Any]]) -> set[int]:
-    return {tool_key(t) for r in rows for t in normalise_tools(r["tools"], "")}
+    return {key for r in rows for t in normalise_tools(r["tools"], "") for key in tool_keys(t)}
 
 
 def test_the_columns_and_what_they_hold(made: Build, inputs: Path) -> None:
@@ -79,6 +79,22 @@ def test_the_heldout_split_shares_no_tool_with_training(made: Build, inputs: Pat
     assert not asked[0] & asked[1]
     held = manifest["counts"]["heldout"]
     assert (held["of"], held["rows"], held["groups"], held["largest"]) == (78, 15, 26, 3)  # groups of 3: at most 15.6
+
+
+def test_a_tool_under_another_name_is_held_out_with_its_rows_or_not_at_all(made: Build, inputs: Path) -> None:
+    def renamed(number: int) -> dict[str, Any]:
+        found = row(number)
+        found["tools"] = [{**found["tools"][0], "name": f"xQ{number}"}]
+        found["ground_truth"] = [{**found["ground_truth"][0], "name": f"xQ{number}"}]
+        return {**found, "id": f"masked-{number}", "messages": [{"role": "user", "content": f"Other words {number}."}]}
+
+    write_rows(inputs / "a.jsonl", [made_row for i in range(30) for made_row in (row(i), renamed(i))])
+    made(sources=[{"source": "jsonl", "location": "a.jsonl"}], negatives=None, calls_wanted=None)
+    held = {r["id"] for r in rows_of(inputs / "out", "heldout")}
+    assert len(held) == 12  # a fifth of 60
+    assert {i.removeprefix("row-") for i in held if i.startswith("row-")} == {
+        i.removeprefix("masked-") for i in held if i.startswith("masked-")
+    }
 
 
 def test_negatives_say_what_they_are(made: Build, inputs: Path) -> None:

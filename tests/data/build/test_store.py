@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rlvr.data.build.record import Facts, facts, hash64, pack, question_key, to_example, to_texts, tool_key, unpack
+from rlvr.data.build.record import Facts, facts, hash64, pack, question_key, to_example, to_texts, tool_keys, unpack
 from rlvr.data.build.store import Reader, Readers, Writer, compress, is_whole, join, read_index, read_notes
 from rlvr.errors import DataError
 from rlvr.types import Example, GoldCall, OneOf, Tool
@@ -49,11 +49,23 @@ def test_what_parquet_cannot_hold_is_named(more: dict[str, object], reason: str)
 def test_two_tools_are_one_by_name() -> None:
     """Whatever they take: no name stands on both sides of a held-out split."""
 
-    def key(name: str, *parameters: str) -> int:
-        return tool_key(Tool(name, "", {"type": "object", "properties": {p: {} for p in parameters}}))
+    def key(name: str, *parameters: str) -> tuple[int, ...]:
+        return tool_keys(Tool(name, "", {"type": "object", "properties": {p: {} for p in parameters}}))
 
     assert key("get_weather", "city", "days") == key("getWeather", "town") == key("Get Weather")
     assert key("get_weather", "city") != key("weather", "city")
+
+
+def test_two_tools_are_one_by_what_is_said_of_them() -> None:
+    """Hammer's rows are xLAM's under random names: their descriptions stay."""
+
+    def keys(name: str, description: str) -> set[int]:
+        return set(tool_keys(Tool(name, description, {"type": "object", "properties": {}})))
+
+    assert len(keys("is_prime", "Checks if a number is prime.") & keys("O0i5r3KfA", "checks if a number is prime")) == 1
+    assert keys("get_word_definition", "获取一个单词的定义") & keys("get_definition", "获取一个单词的定义。")
+    assert not keys("find", "Search.") & keys("look_up", "Search.")
+    assert not keys("is_prime", "Checks if a number is prime.") & keys("is_even", "Checks if a number is even.")
 
 
 def test_two_rows_ask_the_same_by_all_that_the_user_says() -> None:
