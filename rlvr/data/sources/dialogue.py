@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any, Literal
 
 from rlvr.data.answers import AnswerError, NoCallError
@@ -32,7 +33,8 @@ class Turn:
 
     `fault` says why its calls could not be read, or are none: neither the turn nor what follows it becomes an example.
     `changes` are repairs that the source made in it (a name restored). `wordless`: the source says that nothing is to
-    be called, and gives no words for it.
+    be called, and gives no words for it. `call_ids` are the ids that the source gives its calls, `answers` the one that
+    a result answers.
     """
 
     role: str
@@ -43,6 +45,8 @@ class Turn:
     fault: AnswerError | None = None
     changes: tuple[str, ...] = ()
     wordless: bool = False
+    call_ids: tuple[str, ...] = ()
+    answers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def to_examples(dialogue: Dialogue, row: Row, source: str, license_: str) -> lis
     becomes by coercion also stands in the history of the turns after it. Raises `Unused` where there are no tools, or
     nobody answers, `NotUnderstood` where the text could not be written down.
     """
-    turns = list(_merged(dialogue.turns))
+    turns = list(_in_order_of_calls(_merged(dialogue.turns)))
     _check(dialogue, turns, row)
     base = f"{source}-{dialogue.id or row.key}"
     offered = {t.name: t for t in dialogue.tools}
@@ -123,6 +127,7 @@ def _merged(turns: Sequence[Turn]) -> Iterator[Turn]:
                 fault=waiting.fault or turn.fault,
                 changes=waiting.changes + turn.changes,
                 wordless=waiting.wordless and turn.wordless,
+                call_ids=waiting.call_ids + turn.call_ids,
             )
             continue
         if waiting is not None:
@@ -132,6 +137,22 @@ def _merged(turns: Sequence[Turn]) -> Iterator[Turn]:
             yield turn
     if waiting is not None:
         yield waiting
+
+
+def _in_order_of_calls(turns: Iterable[Turn]) -> Iterator[Turn]:
+    """Results that follow one another in the order of the calls that they answer; chat templates write no ids.
+
+    They stay as they came where one of them names no call before it, or two name the same.
+    """
+    places: dict[str, int] = {}
+    for is_result, run in groupby(turns, lambda t: t.role == "tool"):
+        found = list(run)
+        keys = {t.answers for t in found}
+        if is_result and len(keys) == len(found) and keys <= places.keys():
+            found.sort(key=lambda t: places[t.answers])
+        for turn in found:
+            places.update({key: len(places) + i for i, key in enumerate(turn.call_ids)})
+            yield turn
 
 
 def _answers(turns: Sequence[Turn]) -> dict[int, int]:

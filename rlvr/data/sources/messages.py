@@ -92,7 +92,12 @@ def _assistant(message: Mapping[str, Any], role: str, content: Any, row: Row, i:
         found.append(message["function_call"])
     if isinstance(content, list):
         found += [p for p in content if isinstance(p, Mapping) and p.get("type") == "tool_use"]
-    return called(lambda: [call_of(c) for c in found], text=text, target=learned)
+    return called(lambda: [call_of(c) for c in found], text=text, target=learned, call_ids=_ids(found))
+
+
+def _ids(calls: Sequence[Any]) -> tuple[str, ...]:
+    """The ids of an API's calls, where they have some."""
+    return tuple(str(c["id"]) for c in calls if isinstance(c, Mapping) and c.get("id"))
 
 
 def _content_calls(content: Any) -> Sequence[ToolCall]:
@@ -106,13 +111,13 @@ def _spoken(role: str, content: Any, message: Mapping[str, Any], row: Row, i: in
     """A message of another than the assistant; Anthropic's user brings the tools' results."""
     if role == "tool":
         text = content if isinstance(content, str) else _result(content, row, i)
-        yield Turn("tool", text, name=str(message.get("name") or ""))
+        yield Turn("tool", text, name=str(message.get("name") or ""), answers=str(message.get("tool_call_id") or ""))
         return
     rest = content
     if role == "user" and isinstance(content, list):
         for part in content:
             if isinstance(part, Mapping) and part.get("type") == "tool_result":
-                yield Turn("tool", _result(part.get("content"), row, i))
+                yield Turn("tool", _result(part.get("content"), row, i), answers=str(part.get("tool_use_id") or ""))
         rest = [p for p in content if not (isinstance(p, Mapping) and p.get("type") == "tool_result")]
         if not rest:
             return

@@ -73,9 +73,9 @@ def _items(items: Any, row: Row) -> Iterator[Turn]:
     for item in _listed(items, row):
         kind = item.get("type", "message")
         if kind == "function_call":
-            yield called(partial(_one, item))
+            yield called(partial(_one, item), call_ids=(str(item.get("call_id") or ""),))
         elif kind == "function_call_output":
-            yield Turn("tool", written(item.get("output"), row.where))
+            yield Turn("tool", written(item.get("output"), row.where), answers=str(item.get("call_id") or ""))
         elif kind == "message":
             yield from api_turns([{**item, "content": _plain_parts(item.get("content"))}], row)
         elif kind != "reasoning":

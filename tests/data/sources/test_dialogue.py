@@ -51,6 +51,30 @@ def test_a_greeting_and_a_word_after_the_reply_are_no_turns() -> None:
     assert [m["role"] for m in only(found).messages] == ["assistant", "user"]
 
 
+def test_results_stand_in_the_order_of_the_calls_that_they_answer() -> None:
+    both = Turn("assistant", calls=(ToolCall("f", {"n": 5}), ToolCall("f", {"n": 6})), call_ids=("a", "b"))
+
+    def order(*results: Turn) -> list[str]:
+        last = made(USER, both, *results, Turn("assistant", "Both are there."))[-1]
+        assert isinstance(last, Example)
+        return [m["content"] for m in last.messages if m["role"] == "tool"]
+
+    assert order(Turn("tool", "36", answers="b"), Turn("tool", "25", answers="a")) == ["25", "36"]
+    assert order(Turn("tool", "25", answers="a"), Turn("tool", "36", answers="b")) == ["25", "36"]
+    for one, other in (("b", "x"), ("b", "b"), ("", ""), ("b", "")):  # who answers whom is not told: as they came
+        assert order(Turn("tool", "36", answers=one), Turn("tool", "25", answers=other)) == ["36", "25"]
+
+
+def test_ids_that_a_later_turn_gives_again_are_its_own() -> None:
+    def both(*numbers: int) -> Turn:
+        return Turn("assistant", calls=tuple(ToolCall("f", {"n": n}) for n in numbers), call_ids=("a", "b"))
+
+    turns = (USER, both(1, 2), Turn("tool", "4", answers="b"), Turn("tool", "1", answers="a"), both(3, 4))
+    last = made(*turns, Turn("tool", "16", answers="b"), Turn("tool", "9", answers="a"), Turn("assistant", "So."))[-1]
+    assert isinstance(last, Example)
+    assert [m["content"] for m in last.messages if m["role"] == "tool"] == ["1", "4", "9", "16"]
+
+
 def test_what_was_coerced_stands_so_in_the_history() -> None:
     first, last = made(USER, call(n="5"), Turn("tool", "25"), Turn("assistant", "25."))
     assert isinstance(first, Example)

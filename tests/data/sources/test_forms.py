@@ -118,6 +118,33 @@ def test_the_history_holds_calls_results_and_no_declarations(forms: SimpleNamesp
     assert (first.category, last.category) == ("parallel", "multi_turn")
 
 
+def two_results_turned(form: str, forms: SimpleNamespace) -> tuple[str, dict[str, Any]]:
+    """A form with two parallel calls, whose results came in the other order."""
+    row = copy.deepcopy(getattr(forms, form))
+    if form == "OPENAI":
+        call = copy.deepcopy(row["messages"][2]["tool_calls"][0])
+        row["messages"][2]["tool_calls"].append({**call, "id": "c2"})
+        row["messages"].insert(3, {"role": "tool", "tool_call_id": "c2", "content": "the second's"})
+        return "openai", row
+    if form == "ANTHROPIC":
+        asked, brought = row["request"]["messages"][1:]
+        asked["content"].append({**asked["content"][-1], "id": "t2"})
+        brought["content"].insert(0, {"type": "tool_result", "tool_use_id": "t2", "content": "the second's"})
+        return "traces", row
+    row["input"].insert(3, {**row["input"][2], "call_id": "c2"})
+    row["input"].insert(4, {"type": "function_call_output", "call_id": "c2", "output": "the second's"})
+    return "traces", row
+
+
+@pytest.mark.parametrize("form", ["OPENAI", "ANTHROPIC", "RESPONSES"])
+def test_results_are_tied_to_their_calls_by_their_ids(form: str, forms: SimpleNamespace) -> None:
+    source, row = two_results_turned(form, forms)
+    if form == "OPENAI":
+        del row["messages"][-1]["weight"]
+    last = convert(source, row)[-1]
+    assert [m["content"] for m in last.messages if m["role"] == "tool"] == [forms.RESULT, "the second's"]
+
+
 def test_an_irrelevant_row_of_toucan_that_calls_is_no_example(forms: SimpleNamespace) -> None:
     row = {**forms.TOUCAN_SFT_CALLING, "subset_name": "irrelevant"}
     found = SOURCES["toucan"].examples(Row("f:1", row))
