@@ -84,6 +84,48 @@ def test_xlam_defaults_are_read_by_their_type() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("spec", "default"),
+    [
+        ({"type": "List[float]", "default": 0.05}, None),  # that of the argument behind, as xLAM has it
+        ({"type": "int", "default": 0.95}, None),
+        ({"type": "int", "default": True}, None),
+        ({"type": "str", "default": 10000}, None),
+        ({"type": "int", "default": 1e9}, 1_000_000_000),
+        ({"type": "float", "default": 3}, 3),
+        ({"type": ["integer", "null"], "default": "5"}, 5),
+        ({"type": "Union[int, str]", "default": "5"}, "5"),
+    ],
+)
+def test_a_default_that_is_none_of_its_type_goes(spec: dict[str, object], default: object) -> None:
+    parameters = normalise_tool({"name": "f", "parameters": {"a": spec}}).parameters
+    assert parameters["required"] == []
+    assert parameters["properties"]["a"].get("default") == default
+    assert type(parameters["properties"]["a"].get("default")) is type(default)
+
+
+def test_required_names_among_or_beside_the_arguments() -> None:
+    arguments = {"city": {"type": "str"}, "days": {"type": "int"}}
+    among = {"type": "object", **arguments, "required": ["city"]}
+    for tool in (
+        {"parameters": among},
+        {"parameters": {**arguments, "required": ["city"]}},
+        {"parameters": arguments, "required": ["city"]},
+    ):
+        parameters = normalise_tool({"name": "f", **tool}).parameters
+        assert parameters == {
+            "type": "object",
+            "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+            "required": ["city"],
+        }
+    assert normalise_tool({"name": "f", "parameters": {**arguments, "required": None}}).parameters["required"] == [
+        "city",
+        "days",
+    ]
+    loose = {"type": "object", "additionalProperties": {"type": "string"}}
+    assert normalise_tool({"name": "f", "parameters": loose}).parameters == {**loose, "properties": {}}
+
+
 def test_parameters_named_type_or_properties_are_arguments() -> None:
     flat = normalise_tool({"name": "f", "parameters": {"type": {"type": "str"}, "properties": {"type": "str"}}})
     assert sorted(flat.parameters["properties"]) == ["properties", "type"]

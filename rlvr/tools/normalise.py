@@ -15,6 +15,11 @@ from rlvr.tools.validation import check_references
 from rlvr.types import Tool
 
 _SCHEMA_KEYS = ("parameters", "inputSchema", "input_schema")
+_OBJECT = ("object", "dict")
+_SCHEMA_WORDS = frozenset(
+    """properties patternProperties additionalProperties unevaluatedProperties propertyNames items prefixItems
+    unevaluatedItems contains not if then else $defs definitions dependentSchemas dependencies""".split()  # noqa: SIM905 (words read better than a list of them)
+)
 
 
 def normalise_tool(obj: Any, where: str = "") -> Tool:
@@ -90,10 +95,10 @@ def _parameters(body: Mapping[str, Any], at: str) -> dict[str, Any]:
         raw = _load(raw, at)
     if not isinstance(raw, Mapping):
         raise DataError(at, f"parameters must be an object, got {type(raw).__name__}")
-    if _is_flat(raw):
-        return _from_flat(raw, at)
-    schema = clean_schema(raw, at)
     outer = body.get("required")
+    if _is_flat(raw):
+        return _from_flat(raw, outer, at)
+    schema = clean_schema(raw, at)
     if isinstance(outer, list) and "required" not in schema:
         schema["required"] = [r for r in outer if isinstance(r, str)]
     schema["type"] = "object"
@@ -102,18 +107,34 @@ def _parameters(body: Mapping[str, Any], at: str) -> dict[str, Any]:
 
 
 def _is_flat(raw: Mapping[str, Any]) -> bool:
-    """xLAM's form: each key is an argument's name. A parameter may itself be named `type` or `properties`."""
-    if not raw or not all(isinstance(v, Mapping) for v in raw.values()):
+    """xLAM's form: each key is an argument's name. A parameter may itself be named `type` or `properties`.
+
+    A list of required names and `type: object` may stand among them, where nothing else tells of a schema.
+    """
+    named = _named(raw)
+    if not named or not all(isinstance(v, Mapping) for v in named.values()):
         return False
-    if any(k.startswith("$") for k in raw):
+    if any(k.startswith("$") for k in named) or (len(named) < len(raw) and not _SCHEMA_WORDS.isdisjoint(named)):
         return False
     return "properties" not in raw or ("type" in raw["properties"] and isinstance(raw["properties"]["type"], str))
 
 
-def _from_flat(raw: Mapping[str, Any], at: str) -> dict[str, Any]:
+def _named(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What may be arguments: all but `required`, where that is no argument's name, and `type: object`."""
+    return {
+        k: v
+        for k, v in raw.items()
+        if not (k == "required" and (v is None or isinstance(v, list)))
+        and not (k == "type" and isinstance(v, str) and v in _OBJECT)
+    }
+
+
+def _from_flat(raw: Mapping[str, Any], beside: Any, at: str) -> dict[str, Any]:
+    """The schema of xLAM's form; `beside` may list the required names, as `required` inside it may."""
+    listed = next((r for r in (raw.get("required"), beside) if isinstance(r, list)), None)
     properties: dict[str, Any] = {}
     required: list[str] = []
-    for name, spec in raw.items():
+    for name, spec in _named(raw).items():
         kind = spec.get("type")
         default = spec.get("default")
         optional = isinstance(kind, str) and is_optional(kind)
@@ -123,7 +144,8 @@ def _from_flat(raw: Mapping[str, Any], at: str) -> dict[str, Any]:
         rest = {k: v for k, v in spec.items() if k not in ("default", "required")}
         schema = clean_schema(rest, f"{at}: parameter {name!r}")
         needed = not optional and (default is None or default == "") and spec.get("required") is not False
-        if needed or spec.get("required") is True:
+        needed = needed or spec.get("required") is True
+        if needed if listed is None else name in listed:
             required.append(name)
         elif default is not None:
             default = _default_for(default, schema)
@@ -134,15 +156,26 @@ def _from_flat(raw: Mapping[str, Any], at: str) -> dict[str, Any]:
 
 
 def _default_for(default: Any, schema: Mapping[str, Any]) -> Any:
-    """xLAM writes defaults as strings whatever their type; `None` where one does not fit its type."""
+    """xLAM writes defaults as strings whatever their type, and has those of the argument behind (0.05 for a list).
+
+    A whole float becomes the integer that is wanted; `None` where a default does not fit its type.
+    """
     wanted = schema.get("type")
-    if not isinstance(default, str) or wanted in ("string", None):
+    if isinstance(wanted, list):  # "null" beside a type
+        wanted = next((w for w in wanted if w != "null"), None) if len(wanted) == 2 else None
+    if wanted is None:
         return default
-    try:
-        value = json.loads(default.strip().replace("True", "true").replace("False", "false"))
-    except (ValueError, RecursionError):
-        return None
-    fits: dict[str, Any] = {"integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict}
+    value = default
+    if isinstance(default, str) and wanted != "string":
+        try:
+            value = json.loads(default.strip().replace("True", "true").replace("False", "false"))
+        except (ValueError, RecursionError):
+            return None
+    elif wanted == "integer" and isinstance(default, float) and default.is_integer():
+        value = int(default)
+    fits: dict[str, Any] = {
+        "string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict,
+    }  # fmt: skip
     kind = fits.get(str(wanted))
     if kind is None or not isinstance(value, kind) or (isinstance(value, bool) and wanted != "boolean"):
         return None
