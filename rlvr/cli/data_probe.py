@@ -30,7 +30,9 @@ def add_parser(actions: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", metavar="MODEL", help="a folder, run folder, hub id or known name")
-    parser.add_argument("--data", required=True, metavar="FILE", type=Path, help="examples as JSONL (.gz too)")
+    parser.add_argument(
+        "--data", required=True, metavar="FILE", type=Path, help="a build's folder, Parquet, or JSONL (.gz too)"
+    )
     parser.add_argument("--out", required=True, metavar="FILE", type=Path, help="JSONL, one line an example")
     parser.add_argument("--k", type=int, default=8, metavar="N", help="completions of each (default: 8)")
     parser.add_argument("--temperature", type=float, default=1.0, metavar="T", help="as in training (default: 1.0)")
