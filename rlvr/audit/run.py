@@ -24,6 +24,7 @@ from rlvr.audit.policies import POLICIES
 from rlvr.audit.subject import Probe, Subject
 from rlvr.audit.target import Broken, Row, Score, Target
 from rlvr.errors import UsageError, did_you_mean
+from rlvr.parsers import get_parser
 from rlvr.types import Example
 
 BATCH_SIZE = 64
@@ -64,6 +65,7 @@ def audit(
     a completion of a megabyte may take. Raises `UsageError` for unknown names; what the reward does is a finding.
     """
     names = chosen_families(only, skip)
+    get_parser(parser)  # an unknown one is the caller's mistake, and no example's
     if not target.knows_truncation:
         names = [n for n in names if n != TRUNCATED]
     subjects = [Subject(e, parser) for e in (built_in_examples() if examples is None else examples)]

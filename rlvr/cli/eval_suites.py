@@ -37,7 +37,7 @@ def chosen_suite(args: argparse.Namespace) -> tuple[Suite | None, SuiteOptions]:
     if not args.suite:
         if given:
             raise UsageError("--option belongs to --suite")
-        if args.suite_dir:
+        if getattr(args, "suite_dir", None):
             raise UsageError("--suite-dir belongs to --suite")
         return None, SuiteOptions()
     suite = get_suite(args.suite)

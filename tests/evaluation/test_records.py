@@ -79,6 +79,6 @@ def test_a_full_disk_says_what_survived(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(RunError, match=r"No space left on device.*are kept") as caught:
+    with pytest.raises(RunError, match=r"No space left on device.*is kept") as caught:
         append_records(tmp_path / "r.jsonl", [make_record()])
     assert caught.value.exit_code == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -144,8 +145,16 @@ def test_an_evaluation_whose_server_dies_goes_on_without_asking_twice(
     assert Path("whole/records.jsonl").read_bytes() == interrupted
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """What starts the tests in the background has them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_keeps_what_came_and_the_same_command_goes_on(
-    openai: Any, data: str, capsys: pytest.CaptureFixture[str]
+    openai: Any, data: str, capsys: pytest.CaptureFixture[str], heard: None
 ) -> None:
     def interrupting(body: dict[str, Any]) -> dict[str, Any]:
         if body["messages"][-1]["content"] == "q3" and len(fake.bodies) == 4:
