@@ -32,7 +32,7 @@ from rlvr.evaluation.statistics import (
     Figure,
     holm,
     mcnemar_exact,
-    mean,
+    mean_length,
     paired_mean_difference,
     share_difference,
     share_difference_bootstrap,
@@ -230,9 +230,12 @@ def _parts(pairs: Pairs) -> list[tuple[str, str, Pairs]]:
 
 def _slice(category: str, lang: str, pairs: Pairs, seed: int) -> Slice:
     cells = {column.name: _share_cell(column, pairs, seed) for column in SHARES}
-    lengths = [[float(r.completion_tokens) for r in side] for side in zip(*pairs, strict=True)]
+    before, after = ([r.completion_tokens for r in side] for side in zip(*pairs, strict=True))
     cells[TOKENS] = Cell(
-        len(pairs), mean(lengths[0], seed), mean(lengths[1], seed), paired_mean_difference(lengths[0], lengths[1], seed)
+        len(pairs),
+        mean_length(before, seed),
+        mean_length(after, seed),
+        paired_mean_difference(before, after, seed),
     )
     changed = wilson(sum(b.completion != a.completion for b, a in pairs), len(pairs))
     return Slice(category, lang, len(pairs), changed, cells)

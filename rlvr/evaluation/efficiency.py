@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rlvr.evaluation.records import EvalRecord
-from rlvr.evaluation.statistics import RESAMPLES, Figure, mean, wilson, within
+from rlvr.evaluation.statistics import RESAMPLES, Figure, mean, mean_length, wilson, within
 from rlvr.evaluation.tables import Table, number, share
 from rlvr.parsers.reasoning import split_reasoning
 
@@ -90,7 +90,7 @@ def _row(model: str, name: str, records: Sequence[EvalRecord], seed: int) -> dic
         "model": model,
         "slice": name,
         "n": len(records),
-        "tokens": mean([float(r.completion_tokens) for r in records], seed),
+        "tokens": mean_length([r.completion_tokens for r in records], seed),
         "tokens_per_right": tokens_per_right(judged, seed),
         "right": wilson(sum(r.right for r in judged), len(judged)),
         "reasoned": wilson(len(reasoned), len(records)),

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlvr.evaluation.records import EvalRecord
-from rlvr.evaluation.statistics import Figure, mean, wilson
+from rlvr.evaluation.statistics import Figure, mean_length, wilson
 from rlvr.types import CATEGORIES, Outcome
 
 ALL = "all"
@@ -67,7 +67,7 @@ def figures(records: Sequence[EvalRecord], seed: int) -> dict[str, Figure]:
     out["strict_accuracy"] = wilson(sum(r.right for r in judged), len(judged))
     silent = [r for r in records if not r.wants_call]
     out |= {name: wilson(sum(map(test, silent)), len(silent)) for name, test in _NO_CALL_SHARES.items()}
-    out["completion_tokens"] = mean([float(r.completion_tokens) for r in records], seed)
+    out["completion_tokens"] = mean_length([r.completion_tokens for r in records], seed)
     return out
 
 

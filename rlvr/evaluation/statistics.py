@@ -127,6 +127,11 @@ def paired_mean_difference(before: Sequence[float], after: Sequence[float], seed
     return _bootstrap_mean([a - b for b, a in zip(before, after, strict=True)], seed, "paired bootstrap-t")
 
 
+def mean_length(lengths: Sequence[int], seed: int) -> Figure:
+    """The mean of counts, of tokens or steps, as `mean` has it; its interval begins at 0 at the least."""
+    return within(mean([float(n) for n in lengths], seed), 0.0, inf)
+
+
 def within(figure: Figure, least: float, most: float) -> Figure:
     """The figure with its interval cut to the values that there can be: a bootstrap-t's ends know no such limits."""
     if figure.low is None or figure.high is None:

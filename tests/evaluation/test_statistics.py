@@ -15,6 +15,7 @@ from rlvr.evaluation.statistics import (
     holm,
     mcnemar_exact,
     mean,
+    mean_length,
     paired_mean_difference,
     paired_share_difference,
     share_difference,
@@ -320,3 +321,12 @@ def test_clusters_of_one_change_nothing_and_copies_count_once() -> None:
     assert clustered_width([1.0, 2.0], ["a", "a"]) is None
     assert clustered_width([1.0, 1.0], ["a", "b"]) is None
     assert clustered_width([], []) is None
+
+
+def test_a_mean_of_lengths_has_no_length_below_nothing() -> None:
+    """Five dialogues, one long: the bootstrap-t alone goes below 0."""
+    lengths = [180, 190, 200, 205, 900]
+    assert (mean([float(n) for n in lengths], 0).low or 0) < 0
+    found = mean_length(lengths, 0)
+    assert (found.value, found.low) == (335.0, 0.0)
+    assert found.high == mean([float(n) for n in lengths], 0).high

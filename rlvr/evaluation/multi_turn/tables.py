@@ -10,7 +10,7 @@ from rlvr.evaluation.multi_turn.official_results import command
 from rlvr.evaluation.multi_turn.rows import CATEGORIES
 from rlvr.evaluation.multi_turn.transcripts import read_transcripts
 from rlvr.evaluation.records import EvalRecord
-from rlvr.evaluation.statistics import Figure, mean, wilson
+from rlvr.evaluation.statistics import Figure, mean_length, wilson
 from rlvr.evaluation.store import EvalStore
 from rlvr.evaluation.tables import NONE, Table, number, share
 from rlvr.types import Outcome
@@ -76,7 +76,7 @@ def detail_table(records: Sequence[EvalRecord], rows: Sequence[Mapping[str, Any]
                 continue
             told = [row for row in rows if (row["model"], row["category"]) == (model, category)]
             silent = [_kind(turn) for row in told for turn in row["turns"] if turn["steps"] and not turn["wants_call"]]
-            steps = [float(sum(len(turn["steps"]) for turn in row["turns"])) for row in told]
+            steps = [sum(len(turn["steps"]) for turn in row["turns"]) for row in told]
             body.append(
                 (
                     model,
@@ -87,8 +87,8 @@ def detail_table(records: Sequence[EvalRecord], rows: Sequence[Mapping[str, Any]
                     share(wilson(sum(r.malformed for r in mine), len(mine))),
                     share(wilson(sum(r.truncated for r in mine), len(mine))),
                     str(sum(row["ending"] != FINISHED for row in told)),
-                    number(mean(steps, seed)),
-                    number(mean([float(r.completion_tokens) for r in mine], seed)),
+                    number(mean_length(steps, seed)),
+                    number(mean_length([r.completion_tokens for r in mine], seed)),
                 )
             )
     header = (
