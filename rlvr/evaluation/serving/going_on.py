@@ -127,7 +127,10 @@ def _forced(name: str, code: str, asked: Asked | None, allowed: Sequence[str], e
         return unclear(name, "the call stays in the content (see calls)")
     if not called:
         return fault(name, code, f"no call came, but {asked.kind}: {shown(asked.reply.content)!r}", way)
-    if other := [c for c in called if c not in allowed]:
+    other = [c for c in called if c not in allowed]
+    if other and REASONING in told:
+        return unclear(name, f"called {other[0]!r}: nothing is forced before the end of reasoning (see reasoning)")
+    if other:
         return fault(name, code, f"called {other[0]!r}, which is not {' or '.join(allowed)}", way)
     broken = [c for c in asked.reply.calls if isinstance(c.arguments, str) and object_of(c.arguments) is None]
     if broken and not asked.reply.cut and "arguments_no_json" not in told:

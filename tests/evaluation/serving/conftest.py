@@ -111,6 +111,7 @@ class FakeEndpoint:
             return 400, _error("Unsupported value: 'temperature' does not support 0 with this model.")
         seen = [] if self.plant == "template_without_tools" else tools
         ignored = self.plant == ("named_ignored" if isinstance(choice, dict) else f"{choice}_ignored")
+        ignored |= self.plant == "reasoning_unforced" and isinstance(choice, dict)
         given = "auto" if ignored else choice
         text = WORDS if choice == "none" else self.model.write(messages, seen, given)
         if choice == "none" and self.plant == "none_calls":
@@ -146,7 +147,9 @@ class FakeEndpoint:
         message: dict[str, Any] = {"role": "assistant", "content": text}
         if self.plant == "reasoning_swallows":
             return {"role": "assistant", "content": None, "reasoning_content": text}
-        if self.plant == "reasoning_swallows_newer" or (self.plant == "reasoning_swallows_streams" and stream):
+        if self.plant == "reasoning_swallows_newer" or (
+            self.plant in ("reasoning_swallows_streams", "reasoning_unforced") and stream
+        ):
             return {"role": "assistant", "content": None, "reasoning": text}
         left = self.plant == "wrong_parser" or (self.plant == "stream_left" and stream)
         parsed = HERMES.parse(text)

@@ -87,6 +87,7 @@ def test_what_is_sent_is_what_openai_documents(answering: Any) -> None:
         ("reasoning_waits", "reasoning", "reasoning_swallows", "whole calls", "--reasoning-parser"),
         ("reasoning_refuses", "reasoning", "reasoning_swallows", "whole calls", "--reasoning-parser"),
         ("reasoning_swallows_streams", "reasoning", "reasoning_swallows", "2 whole calls", "--reasoning-parser"),
+        ("reasoning_unforced", "reasoning", "reasoning_swallows", "2 whole calls", "--reasoning-parser"),
         ("ids_each_turn", "ids", "ids", "a later turn of one dialogue gives the id 'call_0' again", "id"),
         ("arguments_python", "arguments", "arguments_no_json", "{'city': 'Hanoi', 'days': 3}", "--tool-call-parser"),
         ("tools_refused", "tools", "tools_refused", '400: "auto" tool choice requires', "--enable-auto-tool-choice"),
