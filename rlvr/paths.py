@@ -29,6 +29,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     beside = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        beside.unlink(missing_ok=True)  # of a process that was killed
         yield beside
         if beside.exists():
             beside.replace(path)

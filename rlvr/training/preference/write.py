@@ -40,7 +40,7 @@ def write_rows(rows: Iterable[Mapping[str, Any]], out: Path) -> int:
     with written_whole(out) as scratch:
         count = (_write_parquet if out.suffix == ".parquet" else _write_lines)(iter(rows), scratch, out)
         if not count:
-            scratch.unlink()
+            scratch.unlink(missing_ok=True)  # Parquet without a row was never begun
     return count
 
 
