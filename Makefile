@@ -4,6 +4,7 @@
 #   TORCH        the torch to install
 #   TORCH_INDEX  where torch comes from, if not from pip's own index: PyTorch's install page gives a CPU index
 #   WORKERS      processes that run the tests
+#   TIMES        the minutes that `make demo` trains, as a multiple of its recipes': for a slow CPU
 #   VLLM         auto (cuda where nvidia-smi finds a GPU, cpu on other Linux machines, else none), cpu, cuda or none
 
 PYTHON ?= python3
@@ -11,6 +12,7 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 VLLM ?= auto
 WORKERS ?= 2
+TIMES ?= 1
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -57,7 +59,7 @@ install-cuda:
 	$(PIP) install -e '.[train,vllm,data,report,dev]' $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 demo: env ## fetch a model, build data, train two stages, evaluate, report
-	$(BIN)/python scripts/demo.py
+	$(BIN)/python scripts/demo.py --times $(TIMES)
 
 test: env ## the tests, without the slow ones and those that need the network
 	$(PYTEST)

@@ -231,8 +231,16 @@ def _no_other_arguments(value: Mapping[str, Any], where: str) -> None:
             raise DataError(where, f"ground-truth call {value['name']} has {key!r}, and no 'arguments': rename it")
 
 
+MAX_GOLD_CALLS = 64
+"""An example that wants more calls than this is refused: so many are not compared, and no completion could be right."""
+
+
 def gold_calls_from_json(value: Any, where: str = "") -> tuple[GoldCall, ...]:
-    """Read a list of wanted calls; the empty list means that nothing is to be called."""
+    """Read a list of at most `MAX_GOLD_CALLS` wanted calls; the empty list means that nothing is to be called."""
     if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
         raise DataError(where, f"ground_truth must be a list of calls, got {type(value).__name__}")
+    if len(value) > MAX_GOLD_CALLS:
+        raise DataError(
+            where, f"ground_truth wants {len(value)} calls, at most {MAX_GOLD_CALLS} are compared: split it"
+        )
     return tuple(gold_call_from_json(v, f"{where} ground_truth[{i}]".strip()) for i, v in enumerate(value))

@@ -1,6 +1,7 @@
 """The whole job on one machine without a GPU: model → data → warm-up → stage 1 → stage 2 → evaluation → report.
 
     make demo                                      (33 minutes of it train: the recipes' budgets)
+    make demo TIMES=4                              (four times the budgets, for a slow CPU)
     .venv/bin/python scripts/demo.py --out runs/demo
 
 Every step is a command that can be run by hand; it is printed before it runs. A step that is done is not done again,
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shlex
 import subprocess
 import sys
@@ -19,6 +21,8 @@ from pathlib import Path
 
 STAGES = ("warmup", "stage1", "stage2")
 HELD_OUT_EXAMPLES = 420
+# Matrix products, in GFLOP/s, of the machine that the README's figures come from; with half of it the speed is told.
+README_SPEED = 690
 
 
 def main() -> int:
@@ -26,11 +30,15 @@ def main() -> int:
     parser.add_argument(
         "--out", type=Path, default=Path("runs/demo"), help="where everything goes (default: runs/demo)"
     )
+    parser.add_argument(
+        "--times", type=positive, default=1.0, metavar="N", help="N times the training recipes' minutes (default: 1)"
+    )
     args = parser.parse_args()
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    for command in commands(out):
+    print(told_speed(*speed(), args.times), end="", flush=True)
+    for command in commands(out, args.times):
         code = run(command, started)
         if code:
             print(f"\ndemo: this step failed (exit code {code}). Mend it and run the same command: it goes on here.")
@@ -41,8 +49,46 @@ def main() -> int:
     return 0
 
 
-def commands(out: Path) -> list[list[str]]:
-    """The commands that are still to do, in order."""
+def positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 1000:
+        raise argparse.ArgumentTypeError(f"got {text}, expected a number above 0 and at most 1000")
+    return number
+
+
+def speed() -> tuple[str, float]:
+    """The number format that training takes here, and how fast it is multiplied, in GFLOP/s; endless on a GPU."""
+    import torch
+
+    from rlvr.rollouts.precision import cpu_dtype
+
+    if torch.cuda.is_available():
+        return "bfloat16", math.inf
+    name = cpu_dtype()
+    a, b = (torch.ones(1024, 1024, dtype=getattr(torch, name)) for _ in range(2))
+    seconds = []
+    for _ in range(6):
+        begun = time.perf_counter()
+        torch.mm(a, b)
+        seconds.append(time.perf_counter() - begun)
+    return name, 2 * 1024**3 / min(seconds) / 1e9
+
+
+def told_speed(name: str, gflops: float, times: float) -> str:
+    """What to expect of a CPU that is much slower than that of the README's figures; nothing where it is not."""
+    if gflops >= README_SPEED / 2 or gflops * times >= README_SPEED:
+        return ""
+    enough, share = math.ceil(README_SPEED / gflops), times * gflops / README_SPEED
+    return (
+        f"This CPU multiplies {gflops:.0f} GFLOP/s in {name}, that of the README {README_SPEED} in bfloat16. In the "
+        f"same\nminutes the model trains about {share:.0%} as far, and the last table will say so.\n"
+        f"`make demo TIMES={enough}` trains about as far as the README's, in {enough} times its 33 minutes; "
+        "an interrupted\ndemo may go on with other TIMES.\n"
+    )
+
+
+def commands(out: Path, times: float = 1.0) -> list[list[str]]:
+    """The commands that are still to do, in order, with `times` the minutes of the recipes."""
     held_out = out / "heldout.jsonl"
     todo = [["models", "fetch", "smollm2-135m"]]
     if not held_out.is_file():
@@ -54,6 +100,8 @@ def commands(out: Path) -> list[list[str]]:
         folder = out / stage
         if not finished(folder):
             resume = ["--resume"] if (folder / "run.json").is_file() else []
+            if times != 1:
+                resume += ["--set", f"max_minutes={times * budget(stage):g}"]
             # The tests take these recipes through preflight; here its checks would cost a minute a stage.
             more = ["--no-preflight", *resume]
             todo.append(["train", f"smollm2-135m/{stage}", *before, "--out", str(folder), *more])
@@ -63,6 +111,15 @@ def commands(out: Path) -> list[list[str]]:
     runs = [str(out / stage) for stage in STAGES]
     todo.append(["report", *runs, "--eval", str(out / "eval"), "--out", str(out / "report")])
     return todo
+
+
+def budget(stage: str) -> float:
+    """The budget of a stage's recipe."""
+    from rlvr.training.recipe import load_recipe
+
+    found = load_recipe(f"smollm2-135m/{stage}")[0].max_minutes
+    assert found is not None
+    return found
 
 
 def finished(folder: Path) -> bool:

@@ -35,6 +35,12 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--stage", metavar="NAME", help="a stage of the composition (default: its first)")
     parser.add_argument("--parser", default="hermes", metavar="NAME", help="the tool-call format (default: hermes)")
+    parser.add_argument(
+        "--reasoning-parser",
+        default="think",
+        metavar="NAME",
+        help="what counts as reasoning: think, none, or vLLM's deepseek_r1 or qwen3 (default: think)",
+    )
     parser.add_argument("--matching", choices=("typed", "bfcl", "exact"), help="default: the composition's")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object a row, nothing rounded, no summary")
@@ -47,7 +53,12 @@ def run(args: argparse.Namespace) -> int:
     from rlvr.rewards import score_file
 
     breakdowns = score_file(
-        args.file, composition=args.composition, stage=args.stage, parser=args.parser, matching=args.matching
+        args.file,
+        composition=args.composition,
+        stage=args.stage,
+        parser=args.parser,
+        matching=args.matching,
+        reasoning_parser=args.reasoning_parser,
     )
     tally = _Tally()
     for number, breakdown in enumerate(breakdowns, start=1):

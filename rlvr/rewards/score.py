@@ -9,14 +9,13 @@ from typing import Any
 
 from rlvr.errors import DataError, UsageError
 from rlvr.jsonl import read_objects
-from rlvr.parsers import get_parser
 from rlvr.rewards.columns import last_user_text, query_language
 from rlvr.rewards.components import COMPONENTS
 from rlvr.rewards.composition import Composition, load_composition
 from rlvr.rewards.context import Context, build_context, check_mode
 from rlvr.rewards.judge import Sample, Verdict, judge
 from rlvr.rewards.matching import Match
-from rlvr.rewards.parsing import decoded, parse_completion
+from rlvr.rewards.parsing import decoded, parse_completion, parser_of
 from rlvr.rewards.told import flag, truncation
 from rlvr.types import Outcome, ParsedCompletion
 
@@ -160,6 +159,7 @@ def score_file(
     stage: str | None = None,
     matching: str | None = None,
     reasoning_opened: bool = False,
+    reasoning_parser: str = "think",
 ) -> Iterator[Breakdown]:
     """Score a JSONL file (or `.jsonl.gz`), a breakdown a row, in its order and in bounded memory.
 
@@ -172,13 +172,12 @@ def score_file(
         composition = load_composition(composition, stage)
     if matching is not None:
         check_mode(matching)
-    get_parser(parser)
-    return _score_rows(Path(path), parser, composition, matching, reasoning_opened)
+    parser_of(parser, reasoning_parser)
+    settings = {"parser": parser, "matching": matching, "reasoning_parser": reasoning_parser}
+    return _score_rows(Path(path), composition, settings, reasoning_opened)
 
 
-def _score_rows(
-    path: Path, parser: str, composition: Composition, matching: str | None, opened: bool
-) -> Iterator[Breakdown]:
+def _score_rows(path: Path, composition: Composition, settings: Mapping[str, Any], opened: bool) -> Iterator[Breakdown]:
     for where, row in read_objects(path):
         missing = [name for name in ("completion", "tools", "ground_truth") if row.get(name) is None]
         if missing:
@@ -188,14 +187,13 @@ def _score_rows(
                 row["completion"],
                 tools=row["tools"],
                 ground_truth=row["ground_truth"],
-                parser=parser,
                 composition=composition,
                 expects=row.get("expects"),
                 lang=row.get("lang"),
                 query=row.get("query") or last_user_text(row.get("messages")),
                 truncated=flag("truncated", row.get("truncated")),
-                matching=matching,
                 reasoning_opened=flag("reasoning_opened", row.get("reasoning_opened", opened)),
+                **settings,
             )
         except (DataError, UsageError) as error:
             raise DataError(where, str(error)) from error

@@ -64,12 +64,24 @@ def test_explain_says_why(file: str, capsys: pytest.CaptureFixture[str]) -> None
     assert "function_calling_card" in text
 
 
+def test_the_reasoning_parser_says_where_the_call_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "f.jsonl"
+    call = '<tool_call>{"name": "add", "arguments": {"a": 1}}</tool_call>'
+    path.write_text(json.dumps({"completion": f"I add 1. {call}", "tools": [TOOL], "ground_truth": GOLD}) + "\n")
+    rights = []
+    for name in ("think", "none", "deepseek_r1"):
+        assert main(["score", str(path), "--json", "--reasoning-parser", name]) == 0
+        rights.append(json.loads(capsys.readouterr().out)["right"])
+    assert rights == [True, True, False], "deepseek_r1 takes all as reasoning where nothing closes it"
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
         (["--composition", "function_caling"], "Did you mean function_calling?"),
         (["--stage", "stage9"], "stage9"),
         (["--parser", "hermse"], "Did you mean hermes?"),
+        (["--reasoning-parser", "deepseek"], "Did you mean deepseek_r1?"),
         (["--matching", "loose"], "invalid choice: 'loose'"),
         (["--json", "--explain"], "not allowed with"),
     ],
@@ -92,6 +104,8 @@ def test_unknown_names(file: str, argv: list[str], message: str, capsys: pytest.
          "f.jsonl:1: "),
         (json.dumps({"completion": "x", "tools": [TOOL], "ground_truth": [{"name": "add", "arguments": {"a": "1"}}]}),
          "f.jsonl:1: "),
+        (json.dumps({"completion": "x", "tools": [TOOL], "ground_truth": GOLD * 65}),
+         "f.jsonl:1: ground_truth wants 65 calls, at most 64 are compared: split it"),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_named(tmp_path: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

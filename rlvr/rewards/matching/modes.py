@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rlvr.rewards.matching import rules as _rules
-from rlvr.types import GoldCall, Tool, ToolCall
+from rlvr.types import MAX_GOLD_CALLS, GoldCall, Tool, ToolCall
 
 if TYPE_CHECKING:
     from rlvr.rewards.matching.changes import Change
@@ -17,7 +17,7 @@ MODES = ("typed", "bfcl", "exact")
 """`typed`: equality by the argument's schema (training's default). `bfcl`: the official AST checker's verdict.
 `exact`: no normalisation at all."""
 
-MAX_CALLS = 64
+MAX_CALLS = MAX_GOLD_CALLS
 """Above this many calls on either side nothing is compared: no match, credit 0."""
 
 
