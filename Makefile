@@ -26,7 +26,7 @@ CHOSEN_VLLM = $(if $(filter auto,$(VLLM)),$(shell \
 	else echo none; fi),$(VLLM))
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-slow check lint types bench clean
+.PHONY: help env demo test test-slow test-needs check lint types bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -66,6 +66,9 @@ test: env ## the tests, without the slow ones and those that need the network
 
 test-slow: env ## the slow tests: real training steps, real engines
 	$(BIN)/python -m pytest -m 'slow and not network'
+
+test-needs: env ## what some tests skip without: BFCL's files, a Chromium (on Debian, as root)
+	$(BIN)/python scripts/test_needs.py
 
 check: env lint types ## lint, types, tests with coverage: what CI runs
 	$(PYTEST) --cov --cov-report=term:skip-covered

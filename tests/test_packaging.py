@@ -129,5 +129,17 @@ def test_ci_runs_what_the_readme_says() -> None:
     assert "make check" in ci.read_text(encoding="utf-8")
     assert "make check" in (ROOT / "README.md").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in ("env", "demo", "test", "test-slow", "check", "lint", "types", "bench", "clean", "help"):
+    for target in (
+        "env",
+        "demo",
+        "test",
+        "test-slow",
+        "test-needs",
+        "check",
+        "lint",
+        "types",
+        "bench",
+        "clean",
+        "help",
+    ):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
