@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rlvr.errors import ConfigError
+from rlvr.errors import ConfigError, did_you_mean
 from rlvr.strict import read_yaml
 from rlvr.tools import validate
 from rlvr.types import Tool
@@ -39,7 +39,11 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class CatalogueTool:
-    """A tool with what is needed to ask for it: value specifications by parameter, templates by language."""
+    """A tool with what is needed to ask for it: value specifications by parameter, templates by language.
+
+    Two requests for it that agree in all of `once_per` contradict each other (two temperatures for one room) and never
+    stand in one query; the empty tuple says that one query asks for it once.
+    """
 
     tool: Tool
     domain: str
@@ -48,10 +52,17 @@ class CatalogueTool:
     topic: Mapping[str, str]
     values: Mapping[str, Any]
     templates: Mapping[str, tuple[Template, ...]]
+    once_per: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
         return self.tool.name
+
+    def clash(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+        """Whether two requests for this tool are the same, or contradict each other."""
+        if first == second:
+            return True
+        return self.once_per is not None and all(first.get(name) == second.get(name) for name in self.once_per)
 
     def literal(self, lang: str) -> tuple[Template, ...]:
         """The templates of a language in whose queries every value stands as the call has it."""
@@ -108,13 +119,16 @@ def _texts(values: Any) -> Any:
     return tuple(str(v) for v in values)
 
 
+_NEEDED = ("name", "description", "ability", "parameters", "templates", "split")
+_KEYS = (*_NEEDED, "required", "values", "once_per")
+
+
 def _tool(
     entry: Mapping[str, Any], content: Mapping[str, Any], where: str, problems: list[str]
 ) -> CatalogueTool | None:
     before = len(problems)
-    for key in ("name", "description", "ability", "parameters", "templates", "split"):
-        if key not in entry:
-            problems.append(f"{where}: {key}: missing")
+    problems += [f"{where}: {key}: missing" for key in _NEEDED if key not in entry]
+    problems += [f"{where}: unknown key {key!r}.{did_you_mean(str(key), _KEYS)}" for key in entry if key not in _KEYS]
     if len(problems) > before:
         return None
     schema: dict[str, Any] = {"type": "object", "properties": entry["parameters"]}
@@ -128,6 +142,7 @@ def _tool(
         topic=content["topic"],
         values=entry.get("values", {}),
         templates=read_templates(entry["templates"]),
+        once_per=tuple(entry["once_per"]) if "once_per" in entry else None,
     )
     problems.extend(f"{where}: {p}" for p in check_tool(tool))
     return tool if len(problems) == before else None
@@ -148,6 +163,11 @@ def check_tool(tool: CatalogueTool) -> list[str]:
     problems = []
     if tool.split not in SPLITS:
         problems.append(f"split: got {tool.split!r}, expected train or heldout")
+    problems += [
+        f"once_per: {name!r} is no parameter"
+        for name in tool.once_per or ()
+        if name not in tool.tool.parameters["properties"]
+    ]
     for lang in LANGUAGES:
         wanted = 4 if lang == "en" else 2
         if len(tool.templates[lang]) < wanted:

@@ -170,11 +170,17 @@ class _Maker:
             wanted = [self.rng.choice(self.offered)]
         return self._calling(category, wanted, self.offered)
 
-    def _calling(self, category: str, wanted: Sequence[CatalogueTool], offered: Sequence[CatalogueTool]) -> Example:
+    def _calling(
+        self, category: str, wanted: Sequence[CatalogueTool], offered: Sequence[CatalogueTool]
+    ) -> Example | None:
+        """An example that asks for these; `None` where no requests for them go together."""
         parts = [self._query(tool) for tool in wanted]
         if len(wanted) > 1 and parts[0][1] == parts[1][1] and wanted[0] is wanted[1]:
             parts[1] = self._query(wanted[1])  # the same call twice: draw again, once
-        parts = self._unlike(wanted, parts)
+        apart = self._unlike(wanted, parts)
+        if apart is None:
+            return None
+        parts = apart
         query = parts[0][0]
         for text, _ in parts[1:]:
             query = join_queries(query, text, self.lang, self.split, self.rng, len(parts))
@@ -190,16 +196,21 @@ class _Maker:
         messages = ({"role": "user", "content": query},)
         return Example(self.id, "builtin", category, messages, tuple(t.tool for t in offered), gold, "any", meta)
 
-    def _unlike(self, wanted: Sequence[CatalogueTool], parts: list[_Part]) -> list[_Part]:
-        """Ask for no call twice. Draws from a generator of its own, so that the examples after stay what they are."""
+    def _unlike(self, wanted: Sequence[CatalogueTool], parts: list[_Part]) -> list[_Part] | None:
+        """Ask for no call twice, nor for what contradicts another; `None` where twenty draws find nothing else.
+
+        Draws from a generator of its own, so that the examples after stay what they are.
+        """
         rng = random.Random(f"{self.id}/unlike")
         out: list[_Part] = []
         for tool, part in zip(wanted, parts, strict=True):
             seen = [p[1] for w, p in zip(wanted, out, strict=False) if w is tool]
             for _ in range(20):
-                if part[1] not in seen:
+                if not any(tool.clash(part[1], earlier) for earlier in seen):
                     break
                 part = sample_arguments(tool, rng.choice(self._templates(tool)), self.lang, rng.randrange(2**32))
+            else:
+                return None
             out.append(part)
         return out
 
@@ -223,7 +234,7 @@ class _Maker:
         for _ in range(20):
             asked = self.rng.choice(others)
             parent = self._calling("simple", [asked], [asked])
-            if why_answerable(parent, tools) is None:
+            if parent is not None and why_answerable(parent, tools) is None:
                 made = self._negative(kind, parent, tools, asked)
                 if made is not None:
                     reply = refusal(self.lang, self.rng, asked.ability[self.lang], self.offered[0].topic[self.lang])

@@ -110,6 +110,8 @@ ENTRY: dict[str, Any] = {
         ({"values": {"n": {"choices": ["x"]}}}, "n: 'x' is not of type 'integer'"),
         ({"values": {"n": {"integer": [1, 2]}}}, "unknown kind of values"),
         ({"ability": None}, "ability: missing"),
+        ({"once_per": ["m"]}, "once_per: 'm' is no parameter"),
+        ({"once_pre": ["n"]}, "unknown key 'once_pre'. Did you mean once_per?"),
     ],
 )
 def test_a_wrong_entry_is_told(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -121,6 +121,19 @@ def test_no_call_is_asked_for_twice(made: Made, split: str) -> None:
 
 
 @both
+def test_no_call_contradicts_another(made: Made, split: str) -> None:
+    """No two temperatures for one room, whatever the templates leave out (`once_per` of the catalogue)."""
+    limited = 0
+    for example in (e for e in made[split] if e.category == "parallel"):
+        once_per = CATALOGUE[example.ground_truth[0].name].once_per
+        if once_per is not None:
+            limited += 1
+            asked = [json.dumps([c.arguments.get(name) for name in once_per]) for c in example.ground_truth]
+            assert len(set(asked)) == len(asked), example.query
+    assert limited > 10
+
+
+@both
 def test_categories_mean_what_they_say(made: Made, split: str) -> None:
     for example in made[split]:
         names = [c.name for c in example.ground_truth]
