@@ -54,7 +54,7 @@ def test_what_is_done_is_not_done_again(demo: ModuleType, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("gflops", "times"),
-    [(690.0, 1.0), (350.0, 1.0), (math.inf, 1.0), (70.0, 10.0)],
+    [(690.0, 1.0), (350.0, 1.0), (math.inf, 1.0), (70.0, 4.0)],
     ids=["same", "half", "gpu", "more"],
 )
 def test_a_machine_that_trains_as_far_is_told_nothing(demo: ModuleType, gflops: float, times: float) -> None:
@@ -63,10 +63,8 @@ def test_a_machine_that_trains_as_far_is_told_nothing(demo: ModuleType, gflops: 
 
 def test_a_slow_machine_is_told_what_to_expect_and_what_helps(demo: ModuleType) -> None:
     told = demo.told_speed("float32", 69.0, 1.0)
-    assert "69 GFLOP/s in float32" in told
-    assert "about 10% as far" in told
-    assert "make demo TIMES=10" in told
-    assert "about 20% as far" in demo.told_speed("float32", 69.0, 2.0)
+    assert told.startswith("This CPU multiplies 69 GFLOP/s in float32, that of the README 690 in bfloat16.")
+    assert "`make demo TIMES=4`" in told
 
 
 def test_this_machine_has_a_speed(demo: ModuleType) -> None:
