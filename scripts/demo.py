@@ -79,10 +79,10 @@ def told_speed(name: str, gflops: float, times: float) -> str:
     if gflops >= README_SPEED / 2 or times > 1:
         return ""
     return (
-        f"This CPU multiplies {gflops:.0f} GFLOP/s in {name}, that of the README {README_SPEED} in bfloat16. In the same "
-        "minutes the model takes\nfewer steps and learns less, as the last table will say. `make demo TIMES=4` gives it "
-        "four times the minutes: at 68 GFLOP/s\nin float32 a step takes about so much longer. An interrupted demo may go "
-        "on with other TIMES.\n"
+        f"This CPU multiplies {gflops:.0f} GFLOP/s in {name}, that of the README {README_SPEED} in bfloat16. In the\n"
+        "same minutes the model takes fewer steps and learns less, as the last table will say. `make demo TIMES=4`\n"
+        "gives it four times the minutes: at 68 GFLOP/s in float32 a step takes about so much longer. An interrupted\n"
+        "demo may go on with other TIMES.\n"
     )
 
 
