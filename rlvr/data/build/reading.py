@@ -72,7 +72,8 @@ def _read_one(source: _Source, duplicates: RememberingFilter | None, workers: Wo
     source.resume()
     source.read(duplicates, workers, say)
     if not source.kept:
-        raise DataError(source.name, f"gives no example: {_why_nothing(source.choice, source.tally)}")
+        why = _why_nothing(source.choice, source.tally, source.first_reject)
+        raise DataError(source.name, f"gives no example: {why}")
     return Read(source.files, source.tally)
 
 
@@ -95,6 +96,7 @@ class _Source:
         self.tally = Tally()
         self.place: Place = (0, 0)
         self.finished = False
+        self.first_reject = ""
 
     @property
     def kept(self) -> int:
@@ -161,6 +163,9 @@ class _Source:
     def _add(self, chunk: Done, part: _Part, duplicates: RememberingFilter | None) -> None:
         part.tally.add(chunk.tally)
         part.left_out += chunk.left_out
+        if not self.first_reject:
+            told = next((line for line in chunk.left_out if line.get("reason")), None)
+            self.first_reject = f" The first is {told['where']}: {told['reason']}." if told else ""
         for row_id, where, row in chunk.rows:
             if self.enough is not None and self.kept + part.tally.kept >= self.enough:
                 return
@@ -242,7 +247,7 @@ def _none_of_subset(tally: Tally) -> bool:
     return others > 0 and others + tally.rejected["not_understood", "not_a_row"] == tally.rows
 
 
-def _why_nothing(choice: SourceChoice, tally: Tally) -> str:
+def _why_nothing(choice: SourceChoice, tally: Tally, first_reject: str = "") -> str:
     if not tally.rows:
         return "it holds no row."
     if _none_of_subset(tally) and choice.subset is not None:
@@ -253,4 +258,4 @@ def _why_nothing(choice: SourceChoice, tally: Tally) -> str:
         )
     reasons = [f"{n} {kind} ({code})" for (kind, code), n in tally.rejected.most_common(3)]
     reasons += [f"{n} dropped by {name} ({code})" for (name, code), n in tally.dropped.most_common(3)]
-    return f"of {tally.rows} rows " + (", ".join(reasons) if reasons else "none was left") + "."
+    return f"of {tally.rows} rows " + (", ".join(reasons) if reasons else "none was left") + "." + first_reject

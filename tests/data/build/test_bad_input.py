@@ -81,6 +81,14 @@ def test_an_empty_source(made: Build, inputs: Path) -> None:
         made(**one("empty.jsonl"))
 
 
+def test_a_source_without_one_good_row_tells_the_first(made: Build, inputs: Path) -> None:
+    write_rows(inputs / "bad.jsonl", [{**row(1), "tools": "none"}, {**row(2), "tools": []}])
+    with pytest.raises(
+        DataError, match=r"of 2 rows 2 not_understood \(row\)\. The first is bad\.jsonl:1: tools are not valid"
+    ):
+        made(**one("bad.jsonl"))
+
+
 def test_rows_of_another_form(made: Build, inputs: Path) -> None:
     with pytest.raises(DataError, match=r"the rows are not those of source xlam.*jsonl"):
         made(**one("a.jsonl", "xlam"))
