@@ -110,11 +110,24 @@ def resume(trainer: Any, folder: RunFolder) -> Path | None:
         )
     if checkpoint is not None:
         check_fits(checkpoint, trainer.accelerator.unwrap_model(trainer.model))
+        _tell_of_no_tied_weight(trainer)
     for name, value in state.get("trainer", {}).items():
         setattr(trainer, name, value)
     for callback in _keepers(trainer):
         callback.restore(state.get("callbacks", {}).get(type(callback).__name__), checkpoint)
     return checkpoint
+
+
+def _tell_of_no_tied_weight(trainer: Any) -> None:
+    """A head tied to the embedding stands in no checkpoint; transformers' trainer would warn that it is missing."""
+    tied = set(getattr(trainer.accelerator.unwrap_model(trainer.model), "all_tied_weights_keys", None) or ())
+    warn = trainer._issue_warnings_after_load
+
+    def warn_of_others(result: Any) -> None:
+        result.missing_keys[:] = [key for key in result.missing_keys if key not in tied]
+        warn(result)
+
+    trainer._issue_warnings_after_load = warn_of_others
 
 
 def _rewind(folder: RunFolder) -> Path | None:
