@@ -201,7 +201,6 @@ def test_the_recipes_without_thinking_turn_it_off() -> None:
 
 
 SMALL = [
-    "rollout=transformers",
     "precision=fp32",
     "max_minutes=null",
     "data.max_prompt_tokens=6000",
@@ -216,7 +215,8 @@ def small(recipe: Any, mapping: dict[str, Any], model: Path, data: Path) -> list
     """Overrides of a recipe: the model, where it reads and how much of everything, and nothing else."""
     out = [*SMALL, f"model={model}"]
     out += ["engine={}"] if "engine" in mapping else []  # of an engine that is not used here
-    out += ["trl.max_completion_length=6", "trl.num_generations=2"] if recipe.kind == "grpo" else []
+    if recipe.kind == "grpo":
+        out += ["rollout=transformers", "trl.max_completion_length=6", "trl.num_generations=2"]
     places = [("data", recipe.data)]
     if recipe.selection is not None:
         out += ["selection.every=2", "selection.data.max_prompt_tokens=6000"]
