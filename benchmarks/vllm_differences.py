@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any
 
-from vllm_lenient import why_gemma_is_skipped, why_xml_is_skipped
+from vllm_lenient import as_vllm_finds_gemma, why_gemma_is_skipped, why_xml_is_skipped
 
+from rlvr.parsers import get_parser
 from rlvr.types import ParsedCompletion, Tool
 
 REASONS: dict[str, str] = {
@@ -32,7 +33,13 @@ REASONS: dict[str, str] = {
     "a list in one block": "SmolLM2 and others write all calls as one list; vLLM's hermes parser drops them all",
     "names": "names with spaces, dots, dashes, slashes or other letters are offered in the wild, and arguments that are"
     " Python's reserved words; vLLM's pattern and Python's grammar have none",
+    "objects side by side": "two objects with nothing between them: vLLM's llama3_json parser drops all calls",
     "braces in words": "vLLM's llama3_json parser drops all calls where any brace in the text is no JSON",
+    "objects picked out": "a list that is no JSON: vLLM's llama3_json parser runs each object in it that it can read",
+    "space or comma": "Python's grammar, and BFCL's reader, take a space beside a name or bracket, a comma behind the"
+    " last; vLLM's pattern does not",
+    "a line continued": "a backslash that Python reads as the line going on; vLLM's pythonic parser is Python's",
+    "a set": "{\"a\"} is no value of JSON; vLLM's pythonic parser makes it a list",
     "behind the first list": "vLLM's pythonic parser drops what stands behind the first list, calls as well",
     "arguments without keyword": "vLLM's pythonic parser drops arguments without a keyword and runs the rest",
     "two signs": "--7 is arithmetic, not a literal; vLLM's pythonic parser works it out",
@@ -48,22 +55,28 @@ REASONS: dict[str, str] = {
     " rest, also with the next call's arguments in the one before",
     "an argument lost": "the same of an argument whose tag is misspelt or whose value cannot be read",
     "a tag without its end": "vLLM's qwen3_coder parser takes what stands before the next > as the name, or drops it",
+    "a space inside a tag": "vLLM's qwen3_coder parser reads < parameter=city> and <function=f > as tags without"
+    " the space; no template writes one",
+    "a line break in a name": "vLLM's qwen3_coder parser takes what stands before > as the name, line breaks and all",
     "a misspelt end tag": "vLLM's qwen3_coder parser takes </functon> for text, and the call for ended",
     "text between the tags": "words where only tags may stand: vLLM's qwen3_coder parser skips them, so that a model"
     " may write there what nobody counts",
     "broken objects as text": "a list or object that is no JSON: vLLM's qwen3_coder parser hands it on as a string",
     "Python's None": "chat templates write values by Python's str(), so models write None; vLLM hands on the text,"
     " which the schema refuses where it has null and no string",
+    "null among line breaks": "a line break more than templates write: vLLM's qwen3_coder parser hands on the text",
     "only escaped strings": "vLLM's functiongemma parser finds nothing but strings at any depth: numbers, booleans,"
     " null, lists and objects are dropped, \"5\" becomes 5, names must be of letters and digits",
     "space before the end": "vLLM's functiongemma pattern wants the end mark right behind the brace",
+    "space beside a colon": "vLLM's functiongemma pattern wants names, colons and values right behind each other",
     "escape tokens not in pairs": "one is misspelt or missing, so that vLLM's functiongemma parser drops the string, or"
     " takes the markup up to the next one into it",
     "marks beside the arguments": "a bracket, backslash or byte-order mark too many: vLLM's functiongemma parser"
     " finds the strings in spite of it",
     "before the opening tag": "vLLM's deepseek_r1 parser drops what stands before <think>; ours counts it as reasoning,"
     " so that it is not free",
-    "fences": "a fence of four marks, or one in another (CommonMark 4.5): vLLM's xlam pattern pairs the wrong ones",
+    "fences": "a fence of four marks, one in another or in a string (CommonMark 4.5): vLLM's xlam pattern pairs the"
+    " wrong ones",
 }  # fmt: skip
 
 _ODD = re.compile(r"(?<![\w\"'])-?(?:NaN|Infinity|1e999)\b|\d{309}")
@@ -130,8 +143,18 @@ def _why_ours_runs(case: Case) -> str | None:
         return "a list in one block"
     if case.format == "llama3_json" and none and "{" in case.parsed.text:
         return "braces in words"
+    if case.format == "llama3_json" and none and re.search(r"\}\s*\{", case.text):
+        return "objects side by side"
     if case.format == "pythonic" and none and any(not _ASCII_NAME.fullmatch(n) or iskeyword(n) for n in names + keys):
         return "names"
+    if case.format == "pythonic" and same(theirs, [_with_plain_keys(c) for c in case.ours]):
+        return "names"
+    if (
+        case.format == "pythonic"
+        and none
+        and _bare(case.text) == _bare(get_parser("pythonic").render(case.parsed.calls))
+    ):
+        return "space or comma"
     if case.format == "mistral":
         if same(theirs, [_as_vllm_types(c, case.tools) for c in case.ours]):
             return "strings typed again"
@@ -142,12 +165,19 @@ def _why_ours_runs(case: Case) -> str | None:
             return "no JSON value"
         if same(case.ours, _with_none(theirs)):
             return "Python's None"
+        if same([_stripped(c) for c in case.ours], theirs):
+            return "a space inside a tag"
+        if same(case.ours, [_with_null(c) for c in theirs or ()]):
+            return "null among line breaks"
     if case.format == "functiongemma":
         if re.search(r"\}\s+<end_function_call>", case.text):
             return "space before the end"
         if same(theirs, list(_as_vllm_reads_gemma(case.ours))):
             return "only escaped strings"
-    if case.format == "xlam" and none and ("````" in case.text or re.search(r"```\n```", case.text)):
+        spaced = re.search(r"[\w}]\s+[:{]|:\s+(?:<escape>|\w)|>\s+call:", case.text)
+        if spaced and same(theirs, list(as_vllm_finds_gemma(case.text))):
+            return "space beside a colon"
+    if case.format == "xlam" and none and ("````" in case.text or case.text.count("```") > 2):
         return "fences"
     return None
 
@@ -175,15 +205,20 @@ def _why_theirs_runs(case: Case, theirs: list[dict[str, Any]]) -> str | None:
         return "a list dug out"
     if case.format == "qwen3_coder":
         texts = [v for c in theirs for k, v in c["arguments"].items() if k in ("filter", "tags")]
-        if any(isinstance(v, str) for v in texts):
+        typed = [v for c in theirs for k, v in c["arguments"].items() if k in ("days", "ratio", "metric", "limit")]
+        if any(isinstance(v, str) for v in texts) or any(isinstance(v, str) and v[:1] in ("[", "{") for v in typed):
             return "broken objects as text"
         return why_xml_is_skipped(case.text, theirs, case.tools, same)
+    if case.format == "llama3_json" and same(theirs, list(_picked(case.text))):
+        return "objects picked out"
     return why_gemma_is_skipped(case.text, broken, theirs, same) if case.format == "functiongemma" else None
 
 
 def _why_python_runs(text: str) -> str | None:
     """By Python's own reading of a text that vLLM took; it is ours, so nothing is feared of it."""
     tree = ast.parse(text)
+    if "\\\n" in text:
+        return "a line continued"
     if len(tree.body) > 1:
         return "behind the first list"
     for node in ast.walk(tree):
@@ -194,11 +229,44 @@ def _why_python_runs(text: str) -> str | None:
                 return "arguments without keyword"
         elif isinstance(node, ast.Dict):
             keys = [k.value for k in node.keys if isinstance(k, ast.Constant)]
+        elif isinstance(node, ast.Set):
+            return "a set"
         if len(keys) != len(set(keys)):
             return "key twice"
         if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.UnaryOp):
             return "two signs"
     return None
+
+
+def _stripped(call: dict[str, Any]) -> dict[str, Any]:
+    return {"name": call["name"].strip(), "arguments": {k.strip(): v for k, v in call["arguments"].items()}}
+
+
+def _with_plain_keys(call: dict[str, Any]) -> dict[str, Any]:
+    return {**call, "arguments": {k: v for k, v in call["arguments"].items() if _ASCII_NAME.fullmatch(k)}}
+
+
+def _with_null(call: dict[str, Any]) -> dict[str, Any]:
+    nulls = {k: None for k, v in call["arguments"].items() if isinstance(v, str) and v.strip() == "null"}
+    return {**call, "arguments": {**call["arguments"], **nulls}}
+
+
+def _bare(text: str) -> str:
+    """A pythonic text without spaces, without commas behind the last, in one kind of quotes."""
+    return re.sub(r"\s|,(?=\s*[\])])", "", text).replace("'", '"')
+
+
+def _picked(text: str) -> Iterator[dict[str, Any]]:
+    """The calls in a text, wherever an object begins, as vLLM's llama3_json parser takes them."""
+    decoder = json.JSONDecoder()
+    position = text.find("{")
+    while position >= 0:
+        try:
+            value, position = decoder.raw_decode(text, position)
+        except ValueError:
+            return
+        yield {"name": value.get("name"), "arguments": value.get("parameters", value.get("arguments"))}
+        position = text.find("{", position)
 
 
 def _has_key_twice(name: str, text: str) -> bool:

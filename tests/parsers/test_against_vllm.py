@@ -106,6 +106,8 @@ NOTE = "note:<escape>a<escape>"
         ("qwen3_coder", xml(f"why {DAYS}</function>"), [F1], "text between the tags"),
         ("qwen3_coder", xml(f"why {DAYS}</function>"), [{"name": "f", "arguments": {"days": 2}}], "unexplained"),
         ("qwen3_coder", xml(f"{DAYS}</functon>"), [F1], "a misspelt end tag"),
+        ("qwen3_coder", xml(f"{DAYS.replace('<p', '< p')}</function>"), [F1], "a space inside a tag"),
+        ("qwen3_coder", xml(f"{DAYS.replace('r=', 'r =')}</function>"), [{**F1, "name": "g"}], "unexplained"),
         ("qwen3_coder", xml(f"{DAYS.replace('<p', '<pp')}</function>"), [F], "an argument lost"),
         ("qwen3_coder", xml("</function>") + xml("</function>").replace("=", " "), [F], "a call lost"),
         ("qwen3_coder", xml(f"{DAYS.replace('days>', 'days')}</function>"), [F], "a tag without its end"),

@@ -56,7 +56,7 @@ def test_every_reason_for_a_difference_with_vllm_is_counted_and_explained() -> N
     counted: set[str] = set()
     for _, same, differences in counts:
         found = re.findall(r"([0-9]+) ([^,|]+)", differences)
-        assert int(same.replace(",", "")) + sum(int(n) for n, _ in found) == 2500
+        assert int(same.replace(",", "")) + sum(int(n) for n, _ in found) == 50_000
         counted |= {reason.strip() for _, reason in found}
     assert len(counts) == 10
     assert counted == reasons

@@ -137,8 +137,9 @@ def test_the_shipped_recipes_run_and_resume_in_two_processes(tmp_path: Path, tin
     done = run(launch(*words("warmup", tiny_model, "trl.max_steps=2", "data.sources.0.count=32")))
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout == f"{tmp_path / 'warmup' / 'final'}\n"
-    small = ["data.sources.0.count=48", "selection.data.sources.0.count=4", "selection.data.max_prompt_tokens=2000"]
+    small = ["data.sources.0.count=48", "selection.data.sources.0.count=8", "selection.data.max_prompt_tokens=2000"]
     small += ["selection.every=2", "trl.max_completion_length=8", "rollout=transformers", "trl.max_steps=6"]
+    small += ["guards={}"]  # of a random model nearly every completion is cut
     small += [f"data.sources.{i}.count=4" for i in range(1, sources_of("smollm2-135m/stage1"))]
     stage1 = words("stage1", tmp_path / "warmup", *small)
     process = subprocess.Popen(launch(*stage1), cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True)
@@ -155,7 +156,7 @@ def test_the_shipped_recipes_run_and_resume_in_two_processes(tmp_path: Path, tin
     assert done.returncode == 0, done.stderr[-3000:]
     metrics = rows(tmp_path / "stage1" / "metrics.jsonl")
     assert [m["step"] for m in metrics if "loss" in m] == [1, 2, 3, 4, 5, 6]
-    assert [m["step"] for m in metrics if "selection/strict" in m] == [2, 4, 6]
+    assert [m["step"] for m in metrics if "selection/strict" in m] == [0, 2, 4, 6]
     last = tmp_path / "stage1" / "checkpoints" / "checkpoint-6"
     assert {"rng_state_0.pth", "rng_state_1.pth"} <= {p.name for p in last.iterdir()}
     facts = json.loads((tmp_path / "stage1" / "run.json").read_text())

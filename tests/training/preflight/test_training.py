@@ -81,7 +81,17 @@ def test_the_run_is_the_same_with_and_without(write_recipe: Make, make_model: Ma
     import torch
     from safetensors.torch import load_file
 
-    options = ["trl.max_completion_length=16"]
+    (tmp_path / "mine.py").write_text(
+        "def length(completions, **columns):\n    return [len(c) / 100 for c in completions]\n"
+    )
+    composition = tmp_path / "own.yaml"
+    composition.write_text(  # a random model's texts earn all the same of the shipped ones on some machines
+        "name: own\ndescription: One of mine.\nmatching: typed\n"
+        "components: {format: {}, correctness: {}, refusal: {}}\n"
+        f"functions: {{length: {{function: '{tmp_path / 'mine.py'}:length'}}}}\n"
+        "stages: {stage1: {weights: {format: 0.2, correctness: 1.0, refusal: 1.0, length: 0.0001}}}\n"
+    )
+    options = ["trl.max_completion_length=16", f"composition={composition}"]
     path = write_recipe(make_model(tie_word_embeddings=False, initializer_range=0.5))
     runs = [train(*load_recipe(path, options), tmp_path / str(p), preflight=p) for p in (False, True)]
     plain, checked = (load_file(r / "model.safetensors") for r in runs)
@@ -98,6 +108,9 @@ def test_the_run_is_the_same_with_and_without(write_recipe: Make, make_model: Ma
 def _resume_without_probe(path: Path, options: list[str], run: Path) -> None:
     """A resumed run has been probed: it begins training at once (here: fails there)."""
     import rlvr.training.run as runner
+
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "finished": False}))  # as a kill before the end leaves it
 
     def never(*_: Any) -> None:
         raise ValueError("never")
