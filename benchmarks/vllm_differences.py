@@ -149,12 +149,10 @@ def _why_ours_runs(case: Case) -> str | None:
         return "names"
     if case.format == "pythonic" and same(theirs, [_with_plain_keys(c) for c in case.ours]):
         return "names"
-    if (
-        case.format == "pythonic"
-        and none
-        and _bare(case.text) == _bare(get_parser("pythonic").render(case.parsed.calls))
-    ):
-        return "space or comma"
+    if case.format == "pythonic" and none:
+        plain = get_parser("pythonic").render(case.parsed.calls)
+        if _bare(case.text) == _bare(plain) and case.text.replace("'", '"') != plain.replace("'", '"'):
+            return "space or comma"
     if case.format == "mistral":
         if same(theirs, [_as_vllm_types(c, case.tools) for c in case.ours]):
             return "strings typed again"

@@ -35,7 +35,8 @@ def chromium() -> None:
     if shutil.which("apt-get") is None or os.geteuid() != 0:
         raise OSError("install a Chromium; on Debian, as root: apt-get install chromium")
     for command in (["update"], ["install", "-y", "--no-install-recommends", "chromium", "fonts-noto-cjk"]):
-        subprocess.run(["apt-get", "-q", *command], check=True, stdout=subprocess.DEVNULL)
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "-q", *command], check=True, stdout=subprocess.DEVNULL, env=quiet, timeout=600)
 
 
 def main() -> int:

@@ -121,7 +121,9 @@ def resume(trainer: Any, folder: RunFolder) -> Path | None:
 def _tell_of_no_tied_weight(trainer: Any) -> None:
     """A head tied to the embedding stands in no checkpoint; transformers' trainer would warn that it is missing."""
     tied = set(getattr(trainer.accelerator.unwrap_model(trainer.model), "all_tied_weights_keys", None) or ())
-    warn = trainer._issue_warnings_after_load
+    warn = getattr(trainer, "_issue_warnings_after_load", None)  # no public word
+    if warn is None:
+        return
 
     def warn_of_others(result: Any) -> None:
         result.missing_keys[:] = [key for key in result.missing_keys if key not in tied]
