@@ -113,15 +113,15 @@ def calls_in_tags(text: str) -> tuple[tuple[ToolCall, ...], str]:
 def calls_from_python(text: str, tools: Sequence[Tool]) -> tuple[ToolCall, ...] | None:
     """The calls of a bracketed list, read against the names on offer; `None` where the text is none, but words.
 
-    Raises `AnswerError` where it begins as one with an offered name and cannot be read.
+    Raises `AnswerError` where an offered tool is called in it and the list cannot be read: cut short, without its
+    brackets, or with words around it.
     """
     parsed = get_parser("pythonic", reasoning="none").parse(text, tools=tools)
     if parsed.outcome is Outcome.CALLS:
         return parsed.calls
-    stripped = text.strip()
-    if parsed.outcome is Outcome.MALFORMED and stripped.startswith("[") and stripped.endswith(("]", ")")):
+    if parsed.outcome is Outcome.MALFORMED:
         faults = ", ".join(dict.fromkeys(a.fault for a in parsed.attempts if a.fault))
-        raise AnswerError(f"a list of calls cannot be read ({faults}): {stripped:.{_SHOWN}}")
+        raise AnswerError(f"a list of calls cannot be read ({faults}): {text.strip():.{_SHOWN}}")
     return None
 
 

@@ -117,5 +117,8 @@ def _counts(counts: Mapping[str, Any]) -> str:
 def _left_out(counts: Mapping[str, Any]) -> str:
     """Rejects and what the filters dropped, by reason, and the coercions that were made."""
     tables = left_out_tables(counts)
-    text = "## Left out\n\nEvery row that was left out stands in `rejects.jsonl` with its id and the reason.\n"
+    text = (
+        "## Left out\n\nEvery row that was rejected or that a filter dropped stands in `rejects.jsonl` with its id\n"
+        "and the reason. Rows of another subset, rows not drawn, and rows left out for a share are only counted.\n"
+    )
     return text + ("\n".join(f"\n{t.caption}:\n\n{table(t)}" for t in tables) if tables else "\nNone was.\n")

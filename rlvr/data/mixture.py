@@ -17,7 +17,8 @@ from rlvr.data.sources.jsonl import example_from_row, read_jsonl
 from rlvr.data.vary import vary
 from rlvr.errors import DataError
 from rlvr.negatives import server_shuffle
-from rlvr.types import CATEGORIES, Example
+from rlvr.negatives.base import why_bound
+from rlvr.types import CATEGORIES, Example, Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,16 +188,28 @@ def _generator_options(source: SourceOptions) -> GeneratorOptions:
 
 
 def _with_negatives(rows: Sequence[Example], source: SourceOptions, turn: int) -> Iterator[Example]:
-    """Turn a share of the calling rows into negatives, in place, by giving them another row's tools."""
+    """Turn a share of the calling rows into negatives, in place, by giving them another row's tools.
+
+    A dialogue that shows calls already, or whose system message names a needed tool, is none of them: beside other
+    tools it would contradict itself. The others make up for it, as far as they go.
+    """
     if not source.negatives:
         yield from rows
         return
     rng = random.Random(f"{source.seed}/{turn}/negatives")
-    chosen = [r for r in rows if r.ground_truth and rng.random() < source.negatives]
+    calling = [r for r in rows if r.ground_truth]
+    free = [r for r in calling if why_bound(r.messages, _needed(r)) is None]
+    share = min(1.0, source.negatives * len(calling) / len(free)) if free else 0.0
+    chosen = [r for r in free if rng.random() < share]
     donors = [r for r in rows if r.tools]
     made = {r.id.rsplit("/", 1)[0]: r for r in server_shuffle(chosen, source.seed + turn, donors)}
     for row in rows:
         yield made.get(row.id, row)
+
+
+def _needed(example: Example) -> list[Tool]:
+    names = {call.name for call in example.ground_truth}
+    return [tool for tool in example.tools if tool.name in names]
 
 
 def _unique_ids(examples: Sequence[Example]) -> None:

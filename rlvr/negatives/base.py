@@ -107,6 +107,20 @@ def negative(
     )
 
 
+def why_bound(messages: Iterable[Mapping[str, Any]], needed: Iterable[Tool]) -> str | None:
+    """Why no other tools may be put beside a dialogue: it shows the needed ones at work, or names one of them. `None`
+    where they may."""
+    system = []
+    for message in messages:
+        if message.get("tool_calls") or message.get("role") in ("tool", "function"):
+            return "tools were called earlier in the dialogue"
+        if message.get("role") in ("system", "developer"):
+            system.append(str(message.get("content") or ""))
+    if any(tool.name in text for text in system for tool in needed):
+        return "the system message names a needed tool"
+    return None
+
+
 def called(messages: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """The names of the tools that are called in a dialogue."""
     names: set[str] = set()

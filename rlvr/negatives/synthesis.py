@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from rlvr.data.sources.jsonl import derive_category
 from rlvr.negatives.action_mismatch import make as make_action_mismatch
-from rlvr.negatives.base import KINDS, Made, ServerLike, ToolSet, negative, tool_set
+from rlvr.negatives.base import KINDS, Made, ServerLike, ToolSet, negative, tool_set, why_bound
 from rlvr.negatives.dependencies import deeds_of
 from rlvr.negatives.domain_mismatch import make as make_domain_mismatch
 from rlvr.negatives.format_mismatch import make as make_format_mismatch
@@ -213,7 +214,7 @@ class _Synthesis:
     def _make(self, kind: str, view: View | str) -> tuple[Example, Made] | str:
         if isinstance(view, str):
             return view
-        if kind in _SWAPS and (why := _why_bound(view)):
+        if kind in _SWAPS and (why := why_bound(view.parent.messages, view.needed)):
             return why
         rng = random.Random(f"{self.options.seed}/{kind}/{view.parent.id}")
         made = _MAKERS[kind](view, self.bank, rng)
@@ -257,18 +258,6 @@ def _servers_of(parent: Example) -> frozenset[str]:
     return frozenset(plain_name(s) for s in given if isinstance(s, str) and s)
 
 
-def _why_bound(view: View) -> str | None:
-    """Other tools may only stand beside a dialogue that does not show the needed ones at work."""
-    if any(m.get("tool_calls") or m.get("role") in ("tool", "function") for m in view.parent.messages):
-        return "tools were called earlier in the dialogue"
-    system = " ".join(
-        str(m.get("content") or "") for m in view.parent.messages if m.get("role") in ("system", "developer")
-    )
-    if any(t.name in system for t in view.needed):
-        return "the system message names a needed tool"
-    return None
-
-
 def twin(parent: Example, made_negative: Example, made: Made) -> Example:
     """The positive of a negative: the same query with the needed tools, the obstacle lifted.
 
@@ -279,16 +268,17 @@ def twin(parent: Example, made_negative: Example, made: Made) -> Example:
         rng = random.Random(f"{made_negative.meta['negative']['seed']}/twin/{made_negative.id}")
         tools = _put_in(made.tools, deeds_of(parent), rng)
     meta: dict[str, Any] = {**parent.meta, "twin": {"id": made_negative.id, "parent": parent.id}}
+    messages, calls = made.lifted_messages or parent.messages, made.lifted_calls or parent.ground_truth
     category = parent.category
-    if category in ("simple", "multiple"):
-        category = "simple" if len(tools) == 1 else "multiple"
+    if category in ("simple", "multiple") or made.lifted_messages:  # a step's history may be gone
+        category = derive_category(messages, len(tools), calls)
     return dataclasses.replace(
         parent,
         id=f"{parent.id}/{kind}/twin",
         category=category,
-        messages=made.lifted_messages or parent.messages,
+        messages=messages,
         tools=tools,
-        ground_truth=made.lifted_calls or parent.ground_truth,
+        ground_truth=calls,
         meta=meta,
     )
 

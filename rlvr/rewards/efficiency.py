@@ -14,6 +14,9 @@ STEP = 0.1
 
 FLOOR = -1.0
 
+ANSWERS = ("answer", "any")
+"""What `expects` says where the words are what was asked for, and no talk."""
+
 BYTES_PER_TOKEN = 4
 """Of UTF-8: a rule of thumb for byte-level tokenizers. It treats languages more alike than a count of characters, since
 a letter of Vietnamese takes up to three bytes, and a Chinese character, which is most of a token, takes three."""
@@ -24,21 +27,23 @@ class EfficiencyParams:
     """`reasoning_penalty`: taken off for reasoning beyond `free_reasoning_tokens` (by `estimated_tokens`); at once, or
     0.1 for each `reasoning_step_tokens` begun where that is above 0. `free_characters`: text beside calls that is free;
     `refusal_characters`: the same for words where no call is wanted. Each `step_characters` begun beyond that cost 0.1,
-    `max_text_penalty` at most. `bonus`: for a whole reply that costs nothing. `gated`: what is not right gets
-    the floor. Penalties and bonus are multiples of 0.1."""
+    `max_text_penalty` at most, and no more than `max_answer_penalty` where the words answer (`expects` is `answer` or
+    `any`; of a trajectory, its last words). `bonus`: for a whole reply that costs nothing. `gated`: what is not right
+    gets the floor. Penalties and bonus are multiples of 0.1."""
 
     reasoning_penalty: float = 0.3
     free_characters: int = 20
     refusal_characters: int = 400
     step_characters: int = 50
     max_text_penalty: float = 0.2
+    max_answer_penalty: float = 0.2
     bonus: float = 0.1
     gated: bool = False
     free_reasoning_tokens: int = 0
     reasoning_step_tokens: int = 0
 
     def __post_init__(self) -> None:
-        limits = {"reasoning_penalty": 1.0, "max_text_penalty": 1.0, "bonus": 0.1}
+        limits = {"reasoning_penalty": 1.0, "max_text_penalty": 1.0, "max_answer_penalty": 1.0, "bonus": 0.1}
         for name, most in limits.items():
             value = float(getattr(self, name))
             if not 0.0 <= value <= most or abs(value / STEP - round(value / STEP)) > 1e-9:
@@ -67,16 +72,18 @@ def score_efficiency(
     """Score how directly a completion gets to the point.
 
     Formula: -reasoning_penalty for a reasoning block (beyond its free tokens), -0.1 for every `step_characters` of
-    text begun beyond the budget (`max_text_penalty` at most); where nothing was taken off, +bonus for a whole reply
-    (well-formed calls, or words; not truncated). With `gated`, a completion that is not right gets -1, whatever it
-    saved.
+    text begun beyond the budget (`max_text_penalty` at most, of an answer `max_answer_penalty`); where nothing was
+    taken off, +bonus for a whole reply (well-formed calls, or words; not truncated). With `gated`, a completion that is
+    not right gets -1, whatever it saved.
     Range: -1 to +0.1, in steps of 0.1. Never `None`.
     Earns the most: calls alone, or a short refusal. Part: some text too much. Nothing (0): what is empty, malformed or
     cut, and neither reasons nor talks.
     Not checked: how many tokens a tokenizer makes of it (reasoning is estimated, text counted in characters), and what
     the arguments' values hold.
     The exploit to try first is to say nothing at all, or to guess at once: ungated that saves the penalty, which is why
-    stage 2 is gated: a wrong guess gets -1 then.
+    stage 2 is gated: a wrong guess gets -1 then. The next is to think in words or in tags of another name: that is
+    text, and in stage 2 of the shipped compositions much of it costs as much as reasoning does. What is left is the
+    free text, 20 characters beside calls and 400 of a refusal.
 
     >>> from rlvr.parsers import get_parser
     >>> hermes, context = get_parser("hermes"), Context({}, expects="refuse")
@@ -122,7 +129,10 @@ def _budget(sample: Sample, params: EfficiencyParams) -> int:
 
 def _text_penalty(sample: Sample, params: EfficiencyParams) -> float:
     over = max(0, len(sample.text) - _budget(sample, params))
-    return min(STEP * -(-over // params.step_characters), params.max_text_penalty)
+    most = params.max_text_penalty
+    if not sample.context.gold and sample.context.expects in ANSWERS:
+        most = min(most, params.max_answer_penalty)
+    return min(STEP * -(-over // params.step_characters), most)
 
 
 def estimated_tokens(text: str) -> int:

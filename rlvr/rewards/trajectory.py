@@ -114,8 +114,9 @@ def trajectory_efficiency(sample: TrajectorySample, params: EfficiencyParams) ->
 
     Formula: -reasoning_penalty for reasoning, that of all turns counted together; -0.1 for every `step_characters` of
     talk beside calls beyond `free_characters`, and of the final answer beyond `refusal_characters`, and -0.1 for each
-    call or calling turn beyond the wanted ones (together `max_text_penalty` at most); where nothing was taken off,
-    +bonus for a whole trajectory that ends in words. With `gated`, a trajectory that is not right gets -1.
+    call or calling turn beyond the wanted ones (for the final answer `max_answer_penalty`, together `max_text_penalty`
+    at most); where nothing was taken off, +bonus for a whole trajectory that ends in words. With `gated`, a trajectory
+    that is not right gets -1.
     Range: -1 to +0.1, in steps of 0.1. Where no call is wanted it is `score_efficiency` of the words.
     Earns the most: the wanted calls in as few turns as they need, and a short answer. Part: a call or a turn too much.
     Not checked: whether the answer says what the results say.
@@ -136,10 +137,12 @@ def trajectory_efficiency(sample: TrajectorySample, params: EfficiencyParams) ->
     if params.gated and not sample.right:
         return FLOOR
     talk = _steps(len(sample.text) - params.free_characters, params.step_characters)
-    if sample.rounds:  # without a call, what is said is talk as in one turn
-        talk += _steps(len(sample.answer) - params.refusal_characters, params.step_characters)
     more = max(0, sample.attempted - len(sample.context.gold)) + max(0, sample.rounds - len(sample.sizes))
-    taken = min(STEP * (talk + more), params.max_text_penalty) + _reasoning(sample.reasoning, params)
+    taken = STEP * (talk + more)
+    if sample.rounds:  # without a call, what is said is talk as in one turn
+        over = _steps(len(sample.answer) - params.refusal_characters, params.step_characters)
+        taken += min(STEP * over, params.max_answer_penalty)
+    taken = min(taken, params.max_text_penalty) + _reasoning(sample.reasoning, params)
     whole = sample.outcome is Outcome.CALLS and not sample.truncated and has_words(sample.answer)
     bonus = params.bonus if whole and not taken else 0.0
     return max(FLOOR, round(bonus - taken, 1)) + 0.0
@@ -193,7 +196,7 @@ class TrajectoryVerdict:
 def judge_trajectory(sample: TrajectorySample) -> TrajectoryVerdict:
     """`sample.right`, with the reason: the first thing that is wrong."""
     if not sample.context.gold:
-        return TrajectoryVerdict(sample.right, "nothing was called" if not sample.attempted else "no call is wanted")
+        return TrajectoryVerdict(sample.right, _why_words(sample))
     made, wanted = sample.attempted, len(sample.context.gold)
     if sample.outcome is Outcome.MALFORMED:
         reason = "a call is broken"
@@ -206,3 +209,13 @@ def judge_trajectory(sample: TrajectorySample) -> TrajectoryVerdict:
     else:
         reason = "the calls match, and an answer follows" if sample.right else "no answer follows the calls"
     return TrajectoryVerdict(sample.right, reason)
+
+
+def _why_words(sample: TrajectorySample) -> str:
+    if sample.attempted:
+        return "no call is wanted"
+    if sample.truncated:
+        return "cut at the length limit"
+    if sample.right:
+        return "nothing was called, as wanted"
+    return "nothing was called, and the words are not those wanted" if has_words(sample.answer) else "nothing was said"

@@ -175,7 +175,7 @@ def _grpo_trainer(job: Job) -> Any:
         categories = {e.id: e.category for e in job.rendered.examples}
         table = record(job.folder, rewards, composition, args, categories, recipe.log.completions)
     shared = _shared(job)
-    dataset, plan = planned_dataset(job, args, rows)
+    dataset, plan = planned_dataset(job, args, rows, road.examples if road else job.rendered.examples)
     with trl_errors():
         trainer = trainer_class(shared)(
             model=job.model,

@@ -41,11 +41,15 @@ def fit_save_steps(args: Any) -> str | None:
 
 def at_boundary(trainer: Any) -> bool:
     """Whether a checkpoint made now, at a step's end, could be resumed from as if the run had not been cut."""
-    args = trainer.args
+    rows = int(trainer.state.logging_steps or 1) if _is_by_steps(trainer.args.logging_strategy) else 1
+    return int(trainer.state.global_step) % rows == 0 and between_generations(trainer)
+
+
+def between_generations(trainer: Any) -> bool:
+    """Whether no completion that was sampled waits to be trained on, at a step's end."""
     # TRL counts its passes in `_step` and has no public word for it; SFTTrainer has no generations.
-    passes = (getattr(args, "steps_per_generation", None) or 1) * getattr(args, "num_iterations", 1)
-    rows = int(trainer.state.logging_steps or 1) if _is_by_steps(args.logging_strategy) else 1
-    return int(trainer.state.global_step) % rows == 0 and int(getattr(trainer, "_step", 0)) % passes == 0
+    passes = (getattr(trainer.args, "steps_per_generation", None) or 1) * getattr(trainer.args, "num_iterations", 1)
+    return int(getattr(trainer, "_step", 0)) % passes == 0
 
 
 def _is_by_steps(strategy: Any) -> bool:

@@ -70,6 +70,7 @@ class TimeBudgetCallback(TrainerCallback):  # type: ignore[misc]
         self.folder, self.limit = folder, max_minutes * 60
         self.started, self.used_before, self.max_steps = time.monotonic(), 0.0, 1
         self.shares: dict[int, float] = {}
+        self.told = False
 
     def used(self) -> float:
         """Seconds of training so far, by the main process's clock: all of them must decide alike."""
@@ -100,7 +101,9 @@ class TimeBudgetCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.used() >= self.limit and state.global_step < state.max_steps:
-            say(f"  stopping after {state.global_step} steps: max_minutes is used up")
+            if not self.told:
+                say(f"  stopping after {state.global_step} steps: max_minutes is used up")
+            self.told = True
             control.should_training_stop = True
 
 

@@ -188,8 +188,9 @@ def rows_of(examples: Sequence[Example], environment: Environment) -> list[dict[
 
 @dataclass(frozen=True, slots=True)
 class Road:
-    """What `GRPOTrainer` and GRPOConfig are told beside the plain road's."""
+    """What `GRPOTrainer` and GRPOConfig are told beside the plain road's, and the examples of its rows."""
 
+    examples: list[Example]
     rows: list[dict[str, Any]]
     rewards: list[Any]
     trainer_options: dict[str, Any]
@@ -207,7 +208,9 @@ def environment_road(job: Job, composition: Composition, eos: tuple[int, ...]) -
     told = thinking_kwargs(job.tokenizer, recipe.thinking)
     rows = rows_of(job.rendered.examples, environment)
     limit = recipe.data.max_prompt_tokens
-    kept = [row for row in rows if _length(row, environment, job.tokenizer, told) <= limit]
+    short = [_length(row, environment, job.tokenizer, told) <= limit for row in rows]
+    kept = [row for row, is_short in zip(rows, short, strict=True) if is_short]
+    examples = [e for e, is_short in zip(job.rendered.examples, short, strict=True) if is_short]
     if not kept:
         raise DataError(rows[0]["id"], f"with the environment's tools every prompt is longer than {limit} tokens.")
     if len(kept) < len(rows):
@@ -215,7 +218,7 @@ def environment_road(job: Job, composition: Composition, eos: tuple[int, ...]) -
     first, *others = trajectory_functions(composition, recipe.parser, eos)
     named = Named(first) if isinstance(first, TrajectoryComponent) else first
     config = {"chat_template_kwargs": told} if told else {}
-    return Road(kept, [named, *others], environment.trainer_options(), config)
+    return Road(examples, kept, [named, *others], environment.trainer_options(), config)
 
 
 def _length(row: Mapping[str, Any], environment: Environment, tokenizer: Any, told: Mapping[str, Any]) -> int:

@@ -233,16 +233,16 @@ class GroupsMixin:
             self._log_drift(out[0].detach(), self._measured)
         return out
 
+    def _rows_kept(self, inputs: dict[str, Any]) -> None:
+        if self._measured is not None:
+            self._measured = inputs
+
     def _log_drift(self, logps: torch.Tensor, inputs: dict[str, Any]) -> None:
         """Log the mean absolute difference, over the first pass over fresh completions: later ones have moved on."""
         trainer: Any = self
         if trainer._step % (trainer.args.steps_per_generation * trainer.num_iterations) >= _accumulated(trainer):
             return
         sampled, mask = inputs["sampling_per_token_logps"], inputs["completion_mask"].bool()
-        if logps.size(0) != sampled.size(0):  # rows without advantage were left out, but for one where none has any
-            keep = inputs["advantages"] != 0
-            keep[0] |= not bool(keep.any())
-            sampled, mask = sampled[keep], mask[keep]
         difference = (logps - sampled).abs()[mask & ~torch.isnan(sampled)]
         mine = torch.stack([difference.sum(), torch.tensor(difference.numel()).to(difference), *_largest(difference)])
         every = trainer.accelerator.gather(mine).view(-1, 3)  # (processes, sum, count and largest)

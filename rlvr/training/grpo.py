@@ -44,8 +44,15 @@ class SharedPrefixGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return inputs
 
     def _rows_are_independent(self) -> bool:
-        """Whether a row's part of the loss is the same whatever rows stand beside it."""
-        return bool(self.top_entropy_quantile == 1.0) and not self._entropy_bonus_enabled
+        """Whether a row's part of the loss is the same whatever rows stand beside it.
+
+        It is not under a bonus for entropy, and not where a mixture of experts is balanced over the batch's tokens.
+        """
+        balanced = getattr(self, "aux_loss_enabled", False)
+        return bool(self.top_entropy_quantile == 1.0) and not self._entropy_bonus_enabled and not balanced
+
+    def _rows_kept(self, inputs: dict[str, Any]) -> None:
+        """Called with what is left of a batch, where rows were left out."""
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
         if (
@@ -60,6 +67,7 @@ class SharedPrefixGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             # loss of those that are added is 0.
             keep = at_least(keep, processes.largest(max(1, int(keep.sum()))))
             inputs = {k: _select(v, keep) for k, v in inputs.items()}
+            self._rows_kept(inputs)
         return super()._compute_loss(model, inputs)
 
     def _get_per_token_logps_and_entropies(

@@ -18,7 +18,7 @@ from transformers import TrainerCallback, TrainerState
 
 from rlvr.errors import PreemptedError, UsageError
 from rlvr.training import processes
-from rlvr.training.boundaries import at_boundary, fit_save_steps
+from rlvr.training.boundaries import at_boundary, between_generations, fit_save_steps
 from rlvr.training.checkpoints import BESIDE, check_fits, link_tree, state_of, step_of
 from rlvr.training.job import say
 from rlvr.training.run_folder import RunFolder, full_disk
@@ -30,12 +30,14 @@ COUNTERS = ("_step", "_total_train_tokens")
 class CheckpointCallback(TrainerCallback):  # type: ignore[misc]
     """Makes each checkpoint whole, puts one off that falls inside a generation, and leaves after a SIGTERM.
 
-    Add it last: it keeps what the others have done at the step.
+    A stop that another callback asks for inside a generation (a guard's, a used up `max_minutes`) waits for its end as
+    well, at most `steps_per_generation * num_iterations` passes: what is saved then can be resumed. Add it last: it
+    keeps what the others have done at the step.
     """
 
     def __init__(self, folder: RunFolder, trainer: Any) -> None:
         self.folder, self.trainer = folder, trainer
-        self.owed = self.leaving = self.told = False
+        self.owed = self.leaving = self.told = self.stopping = False
         note = fit_save_steps(trainer.args)
         if note:
             say(note)
@@ -66,9 +68,22 @@ class CheckpointCallback(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.leaving = self.leaving or processes.any_of(self.told)
         ended = state.global_step >= state.max_steps
-        stopped = control.should_training_stop and str(getattr(args.save_strategy, "value", args.save_strategy)) != "no"
-        self.owed = self.owed or control.should_save or self.leaving or stopped
-        control.should_save = self.owed and (ended or at_boundary(self.trainer))
+        self.stopping = self.stopping or control.should_training_stop
+        self.owed = self.owed or control.should_save or self.leaving or (self.stopping and _saves(args))
+        here = ended or at_boundary(self.trainer)
+        if self.stopping and not ended:
+            here = between_generations(self.trainer)
+            control.should_training_stop = here
+            control.should_log = control.should_log or here  # the row that has begun ends with the run
+        control.should_save = self.owed and here
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """A guard that reads a logged row speaks after the end of its step: transformers would save at once."""
+        if between_generations(self.trainer) or state.global_step >= state.max_steps:
+            return
+        self.stopping = self.stopping or control.should_training_stop
+        self.owed = self.owed or control.should_save
+        control.should_save = control.should_training_stop = False
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         processes.barrier()  # every process has written its part
@@ -91,6 +106,10 @@ class CheckpointCallback(TrainerCallback):  # type: ignore[misc]
             self.folder.saved.commit(step, kept, beside=beside, keep=keep)
         except OSError as error:
             raise full_disk(self.folder, error) from error
+
+
+def _saves(args: Any) -> bool:
+    return str(getattr(args.save_strategy, "value", args.save_strategy)) != "no"
 
 
 def resume(trainer: Any, folder: RunFolder) -> Path | None:

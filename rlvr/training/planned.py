@@ -11,10 +11,14 @@ from rlvr.training.curriculum import Plan, join, plan
 from rlvr.training.even import even_order
 from rlvr.training.job import Job, say
 from rlvr.training.run_folder import write_atomically
+from rlvr.types import Example
 
 
-def planned_dataset(job: Job, args: Any, rows: Sequence[dict[str, Any]]) -> tuple[Any, Plan | None]:
+def planned_dataset(
+    job: Job, args: Any, rows: Sequence[dict[str, Any]], examples: Sequence[Example]
+) -> tuple[Any, Plan | None]:
     """The rows in the order in which the run takes them, as a dataset, and the plan; without a curriculum as they come.
+    `examples` are those of the rows, one each.
 
     With one, `args` is told not to shuffle and to make one pass; with `data.order: even` not to shuffle.
     """
@@ -23,13 +27,13 @@ def planned_dataset(job: Job, args: Any, rows: Sequence[dict[str, Any]]) -> tupl
     options, dataset = job.recipe.curriculum, Dataset.from_list(list(rows))
     if job.recipe.data.order == "even":
         args.shuffle_dataset = False
-        return dataset.select(even_order(job.rendered.examples, job.recipe.seed)), None
+        return dataset.select(even_order(examples, job.recipe.seed)), None
     if options is None:
         return dataset, None
     prompts = args.generation_batch_size // args.num_generations
     generations = planned_generations(args, len(rows))
     made = plan(
-        join(job.rendered.examples, options.file),
+        join(examples, options.file),
         options,
         generations=generations,
         prompts=prompts,
@@ -38,7 +42,7 @@ def planned_dataset(job: Job, args: Any, rows: Sequence[dict[str, Any]]) -> tupl
     args.shuffle_dataset = False
     if args.max_steps <= 0:
         args.num_train_epochs = 1
-    lines = (json.dumps(line, ensure_ascii=False) for line in made.lines(job.rendered.examples))
+    lines = (json.dumps(line, ensure_ascii=False) for line in made.lines(examples))
     write_atomically(job.folder.path / "data" / "curriculum.jsonl", "".join(line + "\n" for line in lines))
     job.folder.record(curriculum={"order": options.order, "generations": generations, **made.counts})
     say(

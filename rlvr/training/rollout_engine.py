@@ -80,7 +80,8 @@ def rollouts_failed(error: Exception, job: Job, trainer: Any, model: str) -> Rlv
             f"{job.folder.path}: {error}. {saved} Start the server again:\n    "
             f"{server_command(job.recipe, model)}\nThen go on with --resume."
         )
-    if job.backend == "vllm_server" and type(error).__module__.split(".")[0] in ("requests", "urllib3"):
+    starting = trainer is None and job.backend == "vllm_server"  # later a reward function may ask over the network
+    if starting and type(error).__module__.split(".")[0] in ("requests", "urllib3"):
         return RunError(
             f"{job.folder.path}: the vLLM server at {job.recipe.engine.url} failed while the run began: {error}. Start "
             f"it again:\n    {server_command(job.recipe, model)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -27,6 +28,8 @@ from rlvr.training.precision import choose_precision, frozen_dtype
 from rlvr.training.recipe import Recipe
 from rlvr.training.rollout_engine import check_rollouts, rollouts_failed
 from rlvr.training.run_folder import RunFolder, full_disk, now, save_model, versions
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 def train(
@@ -90,7 +93,7 @@ def _train(
     except Exception as error:
         if (told := rollouts_failed(error, job, trainer, source)) is not None:
             raise told from error
-        if writing_failed(error):
+        if writing_failed(error, folder.path):
             raise full_disk(folder, error) from error
         if not resume and (trainer is None or trainer.state.global_step == 0):
             folder.forget()  # what was wrong will be mended, and the command given again
@@ -105,11 +108,18 @@ def _train(
     return folder.final
 
 
-def writing_failed(error: Exception) -> bool:
-    """Whether an error of a trainer says that the disk took no more: torch and safetensors raise their own kinds."""
-    text = str(error)
+def writing_failed(error: Exception, folder: Path) -> bool:
+    """Whether an error of a trainer says that the disk took no more, or that the run's folder cannot be written.
+
+    torch and safetensors raise their own kinds. A connection that fails is an `OSError` too (a reward function may ask
+    a judge), and is none of these.
+    """
+    if isinstance(error, OSError):
+        named = error.filename if isinstance(error.filename, (str, os.PathLike)) else None
+        inside = named is not None and Path(named).absolute().is_relative_to(folder.absolute())
+        return inside or error.errno in _NO_ROOM
     signs = ("PytorchStreamWriter", "inline_container", "os error")  # of torch's writer, its checks, and safetensors
-    return isinstance(error, OSError) or any(sign in text for sign in signs)
+    return any(sign in str(error) for sign in signs)
 
 
 def model_source(name: str) -> str:
@@ -149,6 +159,7 @@ def _prepare(recipe: Recipe, folder: RunFolder, source: str, backend: str) -> Jo
     precision = processes.from_main(lambda: choose_precision(recipe.precision))  # `auto` is a measurement
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")
+        check_reference(source, recipe)
         model = load_policy(source, recipe.lora, getattr(torch, frozen_dtype(precision, recipe.lora is not None)))
     except (OSError, ValueError) as error:
         raise ModelError(f"{source}: cannot be loaded: {error}") from error
@@ -162,6 +173,20 @@ def _prepare(recipe: Recipe, folder: RunFolder, source: str, backend: str) -> Jo
         f"{recipe.data.max_prompt_tokens} tokens), {precision.name}, {torch.get_num_threads()} threads"
     )
     return Job(recipe, folder, precision, model, tokenizer, rendered, backend)
+
+
+def check_reference(source: str, recipe: Recipe) -> None:
+    """Raise `ModelError` where a KL term would pull towards another model than the one that the run starts from.
+
+    TRL makes its reference from the folder that the model's config names. Of an adapter that is merged as it is loaded
+    that is the model below it.
+    """
+    beta = recipe.trl.get("beta", 0.0) if recipe.kind == "grpo" else 0.0
+    if beta and recipe.lora is None and adapter_folder(source) is not None:
+        raise ModelError(
+            f"{source}: holds an adapter, and with trl.beta {beta:g} the run would be pulled back to the model below "
+            f"it. Merge it first (rlvr models merge {source} --out FOLDER) and start from FOLDER, or give lora."
+        )
 
 
 def _record(job: Job, resolved: Mapping[str, Any], source: str, resume: bool) -> None:

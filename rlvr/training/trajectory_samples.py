@@ -26,6 +26,8 @@ class TrajectorySampleCallback(TrainerCallback):  # type: ignore[misc]
         self.trainer: Any = None
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if "reward" not in (kwargs.get("logs") or {}):
+            return  # no generation was made: the latest completions are written already
         logs = getattr(self.trainer, "_logs", None)  # TRL keeps the latest completions nowhere else
         if not logs or not logs["completion"] or not logs["extra"].get("id"):
             return

@@ -57,6 +57,7 @@ WORDS: Mapping[str, tuple[Any, ...]] = {
     "multi_objective_aggregation": ("sum_then_normalize", "normalize_then_sum"),
     "importance_sampling_level": ("token", "sequence"),
 }
+WARMUP_WORDS: Mapping[str, tuple[Any, ...]] = {"loss_type": ("nll", "dft")}
 LEAST: Mapping[str, float] = {
     "per_device_train_batch_size": 1,
     "gradient_accumulation_steps": 1,
@@ -93,16 +94,16 @@ def check_trl_options(kind: str, options: Mapping[str, Any], where: str) -> list
             problems.append(f"{where}: trl.{key}: is governed by {GOVERNED[key]}; remove it here.")
         elif key not in known:
             problems.append(f"{where}: trl.{key}: {config.__name__} has no such option.{guess(str(key), known)}")
-        elif wrong := _wrong_value(str(key), value, hints[key]):
+        elif wrong := _wrong_value(str(key), value, hints[key], WORDS if kind == "grpo" else WARMUP_WORDS):
             problems.append(f"{where}: trl.{key}: {wrong}")
     return problems
 
 
-def _wrong_value(key: str, value: Any, hint: Any) -> str | None:
-    if key in WORDS:
-        if value in WORDS[key]:
+def _wrong_value(key: str, value: Any, hint: Any, known: Mapping[str, tuple[Any, ...]]) -> str | None:
+    if key in known:
+        if value in known[key]:
             return None
-        words = [word for word in WORDS[key] if isinstance(word, str)]
+        words = [word for word in known[key] if isinstance(word, str)]
         suggestion = did_you_mean(value, words) if isinstance(value, str) else ""
         return f"got {value!r}, expected one of {', '.join(words)}.{suggestion}"
     if wrong := mismatch(hint, value):

@@ -30,6 +30,9 @@ class SharedPrefixSFTTrainer(SFTTrainer):  # type: ignore[misc]
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
+        if self.aux_loss_enabled or self.label_smoother is not None:
+            # What TRL adds for a mixture of experts, and smoothing, go through whole logits.
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         rows = [
             _row(ids, labels, mask)
             for ids, labels, mask in zip(
@@ -91,10 +94,14 @@ def build_trainer(
 ) -> SFTTrainer:
     """An `SFTTrainer` over rows of `input_ids` and `completion_mask`; `peft_config` makes an adapter (`lora_config`).
 
-    Raises `UsageError` where decisions shall count more than once and prompts are not shared: TRL's own loss cannot.
+    Raises `UsageError` where decisions shall count more than once and TRL's own loss is taken, which cannot: prompts
+    are not shared, labels are smoothed, or the model is a balanced mixture of experts; and for the loss `dft` over
+    shared prompts, which is not computed there.
     """
     from datasets import Dataset
 
+    if shared and args.loss_type == "dft":
+        raise UsageError("trl.loss_type: dft is not computed over shared prompts: set shared_prefix: off, or take nll.")
     if decision_weight != 1.0 and not shared:
         raise UsageError("targets.decision_weight needs shared prefixes: set shared_prefix: on, or leave it out.")
     trainer = (SharedPrefixSFTTrainer if shared else SFTTrainer)(
@@ -107,5 +114,10 @@ def build_trainer(
         peft_config=peft_config,
     )
     if shared:
+        if decision_weight != 1.0 and (trainer.aux_loss_enabled or trainer.label_smoother is not None):
+            raise UsageError(
+                "targets.decision_weight cannot be had with trl.label_smoothing_factor, nor with a mixture of experts "
+                "that TRL balances: leave it out, or set trl.router_aux_loss_coef: 0."
+            )
         trainer.decision_weight, trainer.opening = decision_weight, opening_ids(tokenizer)
     return trainer

@@ -97,6 +97,11 @@ def test_python_lists_are_read_against_the_offered_names() -> None:
     assert calls_from_python("", tools) is None
     with pytest.raises(AnswerError, match="cannot be read"):
         calls_from_python("[f(a=1, b=)]", tools)
+    for text in ("[f(a=1), f(a=2", "[f(a=1)] Please wait.", "Sure: [f(a=1)]", "f(a=1)"):
+        with pytest.raises(AnswerError, match="cannot be read"):
+            calls_from_python(text, tools)
+    for words in ("I called f(a) for you.", "[Note] I used f (a tool) here.", "[1] Paris (France) is nice"):
+        assert calls_from_python(words, tools) is None
 
 
 def test_quoted_arguments_after_a_mark() -> None:

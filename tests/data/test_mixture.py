@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rlvr.data.generator import generate
+from rlvr.data.generator import GeneratorOptions, generate
 from rlvr.data.license import one_key
 from rlvr.data.mixture import DataOptions, MixtureCounts, SourceOptions, load_mixture
 from rlvr.data.write import write_jsonl
@@ -74,6 +75,25 @@ def test_negatives_stand_in_place_of_calling_rows(file: str, tmp_path: Path) -> 
     assert mixed != load(tmp_path, SourceOptions("jsonl", path=file, shuffle=False, negatives=0.5, seed=1))
     every = load(tmp_path, SourceOptions("jsonl", path=file, negatives=1.0))
     assert sum(bool(e.ground_truth) for e in every) < 0.05 * calling
+
+
+def test_no_negative_is_made_of_a_dialogue_that_shows_calls(tmp_path: Path) -> None:
+    """Beside other tools its history would contradict them; the other rows make up for it."""
+    steps = list(generate("train", 200, 5, GeneratorOptions(two_step=0.3)))
+    named = [
+        replace(e, messages=({"role": "system", "content": f"You may use {e.ground_truth[0].name}."}, *e.messages))
+        if i % 7 == 0 and e.ground_truth
+        else e
+        for i, e in enumerate(steps)
+    ]
+    write_jsonl(named, tmp_path / "steps.jsonl")
+    bound = {e.id for e in named if any(m["role"] == "tool" or "You may use" in str(m["content"]) for m in e.messages)}
+    assert len(bound) > 20
+    mixed = load(tmp_path, SourceOptions("jsonl", path="steps.jsonl", negatives=0.4))
+    made = {e.meta["negative"]["parent"] for e in mixed if e.id.endswith("/server_shuffle")}
+    calling = sum(bool(e.ground_truth) for e in named)
+    assert not made & bound
+    assert 0.3 * calling < len(made) < 0.5 * calling
 
 
 def test_repeats_have_ids_and_negatives_of_their_own(file: str, tmp_path: Path) -> None:

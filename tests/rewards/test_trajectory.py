@@ -146,6 +146,11 @@ def test_where_no_call_is_wanted_the_words_count() -> None:
     assert scores(called)["format"] == 0.0
     assert not called.right
     assert judge_trajectory(right).right
+    assert judge_trajectory(right).reason == "nothing was called, as wanted"
+    assert judge_trajectory(called).reason == "no call is wanted"
+    answered = sample([{"role": "assistant", "content": "Paris is the capital of France."}], (), (), expects="refuse")
+    assert judge_trajectory(answered).reason == "nothing was called, and the words are not those wanted"
+    assert judge_trajectory(sample([{"role": "assistant", "content": ""}], (), ())).reason == "nothing was said"
     assert total(right) - total(called) > 0.1
 
 

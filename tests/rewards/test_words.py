@@ -54,6 +54,17 @@ REFUSE = [
     "對不起，這件事我做不到。您可以試試聯絡餐廳。",
     "很抱歉，作为人工智能助手，我无法执行这样的任务。",
     "目前没有可用的函数能完成这个请求。",
+    # The user is sent elsewhere.
+    "I'm sorry, I can't translate text. You'll need to use a translation app.",
+    "I'm sorry, I can't translate text. Please use a translation app.",
+    "Sorry, I cannot show your balance. Please open your banking app.",
+    "I'm sorry, I can't buy tickets. You can buy them on the airline's website.",
+    "Xin lỗi, tôi không thể chuyển tiền. Hãy sử dụng ứng dụng ngân hàng.",
+    "Xin lỗi, tôi không thể đặt vé. Bạn có thể đặt vé trên trang web của hãng.",
+    "抱歉，我無法翻譯。您可以使用 Google 翻譯。",
+    "抱歉，我無法訂票。您可以在官網訂票。",
+    "抱歉，我無法訂票。請稍後再試一次。",
+    "抱歉，目前我只能提供天氣資訊。",
 ]
 CLARIFY = [
     "Which city do you mean?",
@@ -75,6 +86,10 @@ CLARIFY = [
     "好的，我需要知道出發日期。",
     "您還沒有說明城市，請告訴我。",
     "当然可以，请问您想预订哪一天？",
+    "可以告訴我小明的電子郵件嗎？",
+    "能否提供出發日期？",
+    "方便告知人數嗎",
+    "可以請您提供日期",
 ]
 ANSWER = [
     "The capital of France is Paris.",
@@ -97,6 +112,11 @@ ANSWER = [
     "法國的首都是巴黎。",
     "您的航班已經訂好了，早上九點起飛。",
     "明天不會下雨，氣溫二十六度。",
+    # What can be had is stated, nobody is asked.
+    "可樂是傳統的美國飲料。",
+    "這家飯店可以提供早餐。",
+    "我可以告訴您明天的天氣。",
+    "手機可以傳簡訊。",
 ]
 MIXED = [
     "I can't book it, but the capital of France is Paris.",
@@ -110,6 +130,10 @@ MIXED = [
     "Mình không có công cụ nào để tra. Hà Nội hôm nay 24 độ, trời nhiều mây.",
     "我無法訂票，但法國的首都是巴黎。",
     "我没有这样的工具。不过，北京今天二十六度，晴天。",
+    "I can't do that. You'll see 42 at the top of the page.",
+    "I'm sorry, I can't. Please use the answer, which is 42, in your report.",
+    "Xin lỗi, tôi không thể đặt vé. Bạn có thể đặt vé trên chuyến 14:30 giá 500.000 đồng.",
+    "抱歉，我無法查詢。您可以在 9 點到 12 點參觀博物館。",
 ]
 
 

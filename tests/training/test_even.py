@@ -74,7 +74,7 @@ def test_the_trainer_reads_the_rows_in_this_order() -> None:
     recipe, _ = load_recipe("smollm2-135m/stage1", ["data.order=even", "seed=5"])
     job: Any = SimpleNamespace(recipe=recipe, rendered=SimpleNamespace(examples=made))
     args = SimpleNamespace(shuffle_dataset=True)
-    dataset, plan = planned_dataset(job, args, [{"id": e.id} for e in made])
+    dataset, plan = planned_dataset(job, args, [{"id": e.id} for e in made], made)
     assert (args.shuffle_dataset, plan) == (False, None)
     assert dataset["id"] == [made[i].id for i in even_order(made, 5)]
 

@@ -166,7 +166,10 @@ def coercion_kind(text: str) -> str:
     >>> coercion_kind("arguments.n: '5' → 5"), coercion_kind("x: 1 → 1.0"), coercion_kind("x: 'a' → ['a']")
     ('string → integer', 'integer → number', 'string → array')
     """
-    before, _, after = text.partition(": ")[2].rpartition(" → ")
+    at, _, change = text.partition(": ")
+    if at == "name":
+        return "a name restored"
+    before, _, after = change.rpartition(" → ")
     return f"{_literal_kind(before)} → {_literal_kind(after)}"
 
 
@@ -179,6 +182,8 @@ def _literal_kind(text: str) -> str:
         return "boolean"
     if text in ("None", "null", ""):
         return "null"
+    if text == "left out":
+        return text
     digits = text.lstrip("+-")
     return "integer" if digits.isdecimal() else "number" if digits[:1].isdigit() else "other"
 

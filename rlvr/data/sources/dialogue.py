@@ -34,7 +34,8 @@ class Turn:
     `fault` says why its calls could not be read, or are none: neither the turn nor what follows it becomes an example.
     `changes` are repairs that the source made in it (a name restored). `wordless`: the source says that nothing is to
     be called, and gives no words for it. `call_ids` are the ids that the source gives its calls, `answers` the one that
-    a result answers.
+    a result answers. `invalid`: code and reason for which its calls, which can be read, are not to be learned; what
+    follows it may be.
     """
 
     role: str
@@ -47,6 +48,7 @@ class Turn:
     wordless: bool = False
     call_ids: tuple[str, ...] = ()
     answers: str = ""
+    invalid: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def to_examples(dialogue: Dialogue, row: Row, source: str, license_: str) -> lis
         reason = f"{len(shared)} names stand for two different tools: {', '.join(shared)}"[:_MAX_REASON]
         return [Reject(source, base, row.where, "invalid", "tools_share_a_name", reason)]
     answers = _answers(turns)
-    if not any(turns[i].target for i in answers):
+    if not any(turns[i].target or turns[i].invalid for i in answers):
         raise Unused(row.where, "no_answer", "no turn of the assistant follows a user's")
     meta = _shared_meta(dialogue, row, license_)
     out: list[Example | Reject] = []
@@ -93,7 +95,9 @@ def to_examples(dialogue: Dialogue, row: Row, source: str, license_: str) -> lis
             if turn.fault:
                 out.append(_broken(source, name, row, turn.fault, len(answers) - number - 1))
                 return out
-            if turn.target:
+            if turn.invalid:
+                out.append(Reject(source, name, row.where, "invalid", *turn.invalid))
+            elif turn.target:
                 here = {**_lang(dialogue, said), **here}
                 made = _example(dialogue, turn, tuple(messages), here, name, source)
                 out.append(made if isinstance(made, Example) else Reject(source, name, row.where, "invalid", *made))
@@ -128,6 +132,7 @@ def _merged(turns: Sequence[Turn]) -> Iterator[Turn]:
                 changes=waiting.changes + turn.changes,
                 wordless=waiting.wordless and turn.wordless,
                 call_ids=waiting.call_ids + turn.call_ids,
+                invalid=waiting.invalid or turn.invalid,
             )
             continue
         if waiting is not None:
@@ -158,11 +163,12 @@ def _in_order_of_calls(turns: Iterable[Turn]) -> Iterator[Turn]:
 def _answers(turns: Sequence[Turn]) -> dict[int, int]:
     """The places of the assistant's turns that answer a user or a result, each with its number among them."""
     out: dict[int, int] = {}
-    asked = False
+    asked, before = False, ""  # a note of the system's between a question and its answer parts neither
     for place, turn in enumerate(turns):
         asked = asked or turn.role == "user"
-        if turn.role == "assistant" and asked and turns[place - 1].role in ("user", "tool"):
+        if turn.role == "assistant" and asked and before in ("user", "tool"):
             out[place] = len(out)
+        before = before if turn.role == "system" else turn.role
     return out
 
 
@@ -259,7 +265,8 @@ def expected_words(reply: str, messages: Sequence[Mapping[str, Any]], lang: str 
     To a user it may refuse or ask for what is missing, where its words do so; thanks and small talk are neither.
     """
     kind = classify_words(reply, lang).kind
-    if messages[-1]["role"] == "tool":
+    spoken = [m["role"] for m in messages if m["role"] != "system"]
+    if spoken[-1] == "tool":
         return "any" if kind == "clarify" else "answer"
     return kind if kind in ("refuse", "clarify") else "any"
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from rlvr.data.sources.parts import text_of_parts
 from rlvr.errors import DataError, UsageError, did_you_mean
 from rlvr.jsonl import loads, read_lines
 from rlvr.tools import check_ground_truth, normalise_tools
@@ -131,7 +132,15 @@ def _messages(row: Mapping[str, Any], where: str) -> tuple[Mapping[str, Any], ..
         raise DataError(where, "messages hold no user message")
     if value[-1]["role"] == "assistant":
         raise DataError(where, "messages end with the assistant: what it should say next is the ground truth")
-    return tuple(value)
+    return tuple(_with_text(m, f"messages[{i}]", where) for i, m in enumerate(value))
+
+
+def _with_text(message: Mapping[str, Any], what: str, where: str) -> Mapping[str, Any]:
+    """A message whose text is a string: parts are joined, since only a string is decontaminated, compared and shown."""
+    content = message.get("content")
+    if content is None or isinstance(content, str) or message["role"] in ("tool", "function"):
+        return message
+    return {**message, "content": text_of_parts(content, where, what)}
 
 
 def _string(row: Mapping[str, Any], key: str, where: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from rlvr.data.answers import AnswerError, call_of, calls_from_json
 from rlvr.data.rows import Row
 from rlvr.data.sources.dialogue import Turn
+from rlvr.data.sources.parts import NO_TEXT, part_text, text_of_parts
 from rlvr.data.sources.rejects import NotUnderstood
 from rlvr.errors import did_you_mean
 from rlvr.types import ToolCall
@@ -30,9 +31,6 @@ ROLES = {
     "function_call": "call",
 }
 """Whom the published forms name, and which of our roles each is; `call` is an assistant whose text is its calls."""
-
-_NO_TEXT = ("image", "image_url", "input_image", "audio", "input_audio", "file", "document", "video")
-_REASONING = ("thinking", "redacted_thinking", "reasoning")
 
 
 def api_turns(messages: Sequence[Mapping[str, Any]], row: Row) -> Iterator[Turn]:
@@ -60,17 +58,6 @@ def called(read: Callable[[], Sequence[ToolCall]], **fields: Any) -> Turn:
         return Turn("assistant", calls=tuple(read()), **fields)
     except AnswerError as error:
         return Turn("assistant", fault=error, **fields)
-
-
-def text_of_parts(content: Any, where: str, what: str) -> str:
-    """A message's text; `None` is none. Raises `NotUnderstood` where something is shown that is no text."""
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, Sequence):
-        raise NotUnderstood(where, "message", f"{what} has no text: got {content!r:.60}")
-    return "".join(_part_text(part, where, what) for part in content)
 
 
 def written(value: Any, where: str) -> str:
@@ -127,22 +114,6 @@ def _spoken(role: str, content: Any, message: Mapping[str, Any], row: Row, i: in
 def _result(content: Any, row: Row, i: int) -> str:
     """A tool's result: text, parts of text, or any JSON value."""
     if isinstance(content, list) and content and all(isinstance(p, Mapping) and "type" in p for p in content):
-        shown = ("[image]" if p["type"] in _NO_TEXT else _part_text(p, row.where, f"messages[{i}]") for p in content)
+        shown = ("[image]" if p["type"] in NO_TEXT else part_text(p, row.where, f"messages[{i}]") for p in content)
         return "".join(shown)
     return "" if content is None else written(content, row.where)
-
-
-def _part_text(part: Any, where: str, what: str) -> str:
-    if isinstance(part, str):
-        return part
-    if not isinstance(part, Mapping):
-        raise NotUnderstood(where, "message", f"{what} has a part that is neither text nor an object: {part!r:.60}")
-    kind = part.get("type", "text")
-    if kind in ("tool_use", *_REASONING):
-        return ""
-    if kind in _NO_TEXT:
-        raise NotUnderstood(where, "no_text", f"{what} shows something that is no text ({kind})")
-    text = part.get("text", part.get("refusal"))
-    if not isinstance(text, str):
-        raise NotUnderstood(where, "message", f"{what} has a part of unknown kind {kind!r}")
-    return text

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -109,12 +110,13 @@ def _call(found: Mapping[str, Any], where: str) -> ToolCall:
 
 
 def _checked(turns: tuple[Turn, ...], tools: tuple[Tool, ...]) -> tuple[Turn, ...]:
-    """The turns, those that call with a value that nobody said being history only."""
+    """The turns; those that call with a value that nobody said are invalid, and history to what follows."""
     said = ""
     out: list[Turn] = []
     for turn in turns:
         unsaid = [v for c in turn.calls for v in c.arguments.values() if not _stands_in(v, said)]
-        out.append(Turn("assistant", calls=turn.calls, target=False) if unsaid else turn)
+        why = ("unsaid_value", f"nobody said {unsaid[0]!r:.60}") if unsaid else None
+        out.append(replace(turn, invalid=why) if why else turn)
         said += f"\n{turn.text.casefold()}"
     return tuple(out)
 

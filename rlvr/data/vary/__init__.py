@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from rlvr.data.vary.names import Renamed, vary_tool
-from rlvr.data.vary.values import load_things, plain, strings, vary_values
+from rlvr.data.vary.values import leaves, load_things, plain, strings, vary_values
 from rlvr.types import Example, GoldCall, OneOf, Tool
 
 __all__ = ["vary"]
@@ -93,6 +93,8 @@ def _vary_example(
         for old, word in vary_values(example.query, free, lang, rng, others.get(lang, ())).items():
             if old not in pinned and not any(old in known or known in old for known in new):
                 new[old] = word
+    if _loses_a_value(example, new):
+        new = {}
     message = {**example.messages[0], "content": _replaced(example.query, new)}
     calls = tuple(_vary_call(call, renamed[call.name], new) for call in example.ground_truth)
     tools = tuple(renamed[t.name].tool for t in example.tools)
@@ -100,6 +102,14 @@ def _vary_example(
     if "negative" in meta:
         meta["negative"] = _mapped(meta["negative"], new)
     return replace(example, messages=(message,), tools=tools, ground_truth=calls, meta=meta)
+
+
+def _loses_a_value(example: Example, new: Mapping[str, str]) -> bool:
+    """Whether a value that stays stood in the query and no longer does, being a part of one that changes (or holding
+    one): "Anna" and "Anna has the keys", "vegan" and "vegan pasta"."""
+    changed = _replaced(example.query, new)
+    kept = (text for call in example.ground_truth for text in leaves(call.arguments) if text not in new)
+    return any(text in example.query and text not in changed for text in kept)
 
 
 def _free_arguments(example: Example, renamed: Mapping[str, Renamed]) -> Iterator[Mapping[str, Any]]:

@@ -68,6 +68,18 @@ def load_things() -> dict[str, list[str]]:
     return {lang: [str(word) for word in words] for lang, words in content.items()}
 
 
+def leaves(value: Any) -> Iterator[str]:
+    """Every string and number among the arguments, as text."""
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        yield str(value)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from leaves(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from leaves(inner)
+
+
 def strings(value: Any) -> Iterator[str]:
     """Every string among the arguments, keys left out."""
     if isinstance(value, str):

@@ -126,6 +126,26 @@ def test_turns_that_are_history_only_make_no_examples() -> None:
     assert caught.value.code == "no_answer"
 
 
+def test_a_note_of_the_systems_parts_no_question_from_its_answer() -> None:
+    note = Turn("system", "Today is Monday.")
+    assert [m["role"] for m in only(made(USER, note, call(n=5))).messages] == ["user", "system"]
+    found = made(USER, call(n=5), Turn("tool", "25"), note, Turn("assistant", "Which of the two roots do you mean?"))
+    assert [e.id for e in found] == ["s-4-t0", "s-4-t1"]
+    assert isinstance(found[1], Example)
+    assert found[1].expects == "any", "it follows a result"
+
+
+def test_a_turn_that_its_source_calls_invalid_is_rejected_and_stays_in_the_history() -> None:
+    wrong = Turn("assistant", calls=(ToolCall("f", {"n": 7}),), invalid=("unsaid_value", "nobody said 7"))
+    reject, last = made(USER, wrong, Turn("tool", "49"), Turn("assistant", "It is 49."))
+    assert isinstance(reject, Reject)
+    assert (reject.id, reject.kind, reject.code) == ("s-4-t0", "invalid", "unsaid_value")
+    assert isinstance(last, Example)
+    assert [m["role"] for m in last.messages] == ["user", "assistant", "tool"]
+    (alone,) = made(USER, wrong)
+    assert isinstance(alone, Reject)
+
+
 def test_two_tools_of_one_name_cannot_be_told_apart() -> None:
     twin = normalise_tool({"name": "f", "description": "another", "parameters": {}})
     (reject,) = made(USER, call(n=5), tools=(TOOL, twin))

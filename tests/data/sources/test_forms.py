@@ -243,7 +243,11 @@ def test_sgd_needs_the_schema_beside_the_file(tmp_path: Path, forms: SimpleNames
     assert (last.expects, last.meta["reference_reply"]) == ("answer", forms.REPLY)
     unsaid = copy.deepcopy(forms.SGD)
     unsaid["turns"][1]["frames"][0]["service_call"]["parameters"]["city"] = "Oslo"
-    assert [e.id for e in convert("sgd", unsaid, location)] == ["sgd-1_0-t1"], "nobody said Oslo"
+    reject, later = SOURCES["sgd"].examples(Row(f"{location}:1", unsaid, "0", location))
+    assert isinstance(reject, Reject)
+    assert isinstance(later, Example)
+    assert (reject.id, reject.code, reject.reason) == ("sgd-1_0-t0", "unsaid_value", "nobody said 'Oslo'")
+    assert later.id == "sgd-1_0-t1"
 
 
 BROKEN = [

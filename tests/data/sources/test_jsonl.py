@@ -181,3 +181,16 @@ def test_the_shared_files_load_whole(name: str, n: int) -> None:
     assert all(e.meta["license"] and e.meta["provenance"] for e in examples)
     assert {e.lang for e in examples} <= {"en", "zh"}
     assert all(bool(e.ground_truth) != (name == "nocall_real") for e in examples)
+
+
+def test_content_in_parts_is_one_string() -> None:
+    parts = [{"type": "text", "text": "Weather in "}, {"type": "text", "text": "Hà Nội?"}]
+    example = example_from_row(row(messages=[{"role": "user", "content": parts}]), "f:1")
+    assert example.messages == (USER,)
+    for content, said in (
+        ([{"type": "image_url", "image_url": "x"}], "no text"),
+        (5, "messages\\[0\\] has no text: got 5"),
+        ({"text": "x"}, "has no text"),
+    ):
+        with pytest.raises(DataError, match=said):
+            example_from_row(row(messages=[{"role": "user", "content": content}]), "f:1")

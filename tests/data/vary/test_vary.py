@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from typing import Any
 
 import pytest
 
@@ -110,6 +111,21 @@ def test_a_dialogue_of_several_messages_is_left_as_it_is() -> None:
         "e", "hand", "simple", ({"role": "assistant", "content": "Where?"}, *example.messages), *_rest(example)
     )
     assert vary([longer], 1) == [longer]
+
+
+@pytest.mark.parametrize(
+    ("query", "arguments"),
+    [
+        ("Tell Anna Keller: Anna Keller has the keys", {"city": "Anna Keller", "unit": "Anna Keller has the keys"}),
+        ("Find a vegan Italian pasta, please.", {"city": "vegan Italian pasta", "unit": "vegan"}),
+        ("Play the song blue moon 7, please.", {"city": "blue moon 7", "days": 7}),
+    ],
+)
+def test_a_value_that_is_a_part_of_another_stays_where_it_was_said(query: str, arguments: dict[str, Any]) -> None:
+    for seed in range(60):
+        (made,) = vary([example_of(query, arguments)], seed)
+        for value in made.ground_truth[0].arguments.values():
+            assert str(value) in made.query, made
 
 
 def test_a_ground_truth_with_alternatives_is_left_as_it_is() -> None:
