@@ -193,7 +193,7 @@ def main() -> int:
     parser.add_argument("--prompts", type=int, nargs="+", default=[300], help="tokens of a prompt (default: 300)")
     parser.add_argument("--completion", type=int, default=40, help="tokens of a completion (default: 40)")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
-    parser.add_argument("--repeat", type=int, default=5, help="pairs of updates (default: 5)")
+    parser.add_argument("--repeat", type=int, default=5, help="pairs of updates (default: 5; 0: none)")
     parser.add_argument("--steps", type=int, default=0, help="whole steps of each way (default: 0, left out)")
     parser.add_argument("--threads", type=int, help="torch's threads (default: torch's own choice)")
     parser.add_argument("--child", nargs=2, metavar=("WAY", "PROMPT"), help=argparse.SUPPRESS)
@@ -208,6 +208,11 @@ def main() -> int:
 
     keep_freed_memory()
     print(f"{args.model or 'a small random Llama'}, {args.dtype}, {torch.get_num_threads()} threads")
+    if args.steps:  # first: what this process holds later, the others could not have
+        for prompt in args.prompts:
+            whole_steps(args, prompt)
+    if not args.repeat:
+        return 0
     with tempfile.TemporaryDirectory() as out:
         # Each way its own model: TRL puts a forward pass of its own into the one that it trains.
         trainers = {
@@ -216,9 +221,6 @@ def main() -> int:
         for prompt in args.prompts:
             compare(args, trainers, [prompt])
         compare(args, trainers, [max(16, args.prompts[0] // 2), args.prompts[0]])
-    if args.steps:
-        for prompt in args.prompts:
-            whole_steps(args, prompt)
     return 0
 
 

@@ -244,3 +244,14 @@ def gold_calls_from_json(value: Any, where: str = "") -> tuple[GoldCall, ...]:
             where, f"ground_truth wants {len(value)} calls, at most {MAX_GOLD_CALLS} are compared: split it"
         )
     return tuple(gold_call_from_json(v, f"{where} ground_truth[{i}]".strip()) for i, v in enumerate(value))
+
+
+def derive_category(messages: Sequence[Mapping[str, Any]], n_tools: int, gold: Sequence[GoldCall]) -> str:
+    """BFCL's word for an example; whatever stands inside a longer dialogue is `multi_turn`."""
+    if any(m.get("role") in ("assistant", "tool", "function") for m in messages):
+        return "multi_turn"
+    if not gold:
+        return "irrelevance"
+    if len(gold) == 1:
+        return "simple" if n_tools == 1 else "multiple"
+    return "parallel" if len({c.name for c in gold}) == 1 else "parallel_multiple"

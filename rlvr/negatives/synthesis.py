@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from rlvr.data.sources.jsonl import derive_category
 from rlvr.negatives.action_mismatch import make as make_action_mismatch
 from rlvr.negatives.base import KINDS, Made, ServerLike, ToolSet, negative, tool_set, why_bound
 from rlvr.negatives.dependencies import deeds_of
@@ -31,7 +30,7 @@ from rlvr.negatives.shelf import Shelf, Sizes, View
 from rlvr.negatives.values import ValueBank
 from rlvr.negatives.verifier import Verifier
 from rlvr.negatives.words import plain_name
-from rlvr.types import Example, Tool
+from rlvr.types import Example, Tool, derive_category
 
 ORDER = (
     "partial_fulfilment",

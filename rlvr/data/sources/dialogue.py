@@ -10,7 +10,6 @@ from typing import Any, Literal
 from rlvr.data.answers import AnswerError, NoCallError
 from rlvr.data.coercion import coerce
 from rlvr.data.rows import Row
-from rlvr.data.sources.jsonl import derive_category
 from rlvr.data.sources.offered import same_names
 from rlvr.data.sources.rejects import NotUnderstood, Reject, Unused
 from rlvr.parsers.attempts import MAX_CALLS, MAX_CONTAINERS, hold_too_much
@@ -19,7 +18,7 @@ from rlvr.rewards.language import read_messages
 from rlvr.rewards.words import classify_words, has_words, languages
 from rlvr.tools import check_ground_truth
 from rlvr.tools.writable import why_not_written
-from rlvr.types import Example, GoldCall, Tool, ToolCall
+from rlvr.types import Example, GoldCall, Tool, ToolCall, derive_category
 
 MAX_MESSAGES = 1_000
 """Each turn's example holds all that was said before it, so that a dialogue without end would fill the memory."""

@@ -15,7 +15,7 @@ from rlvr.data.sources.parts import text_of_parts
 from rlvr.errors import DataError, UsageError, did_you_mean
 from rlvr.jsonl import loads, read_lines
 from rlvr.tools import check_ground_truth, normalise_tools
-from rlvr.types import CATEGORIES, EXPECTS, Example, GoldCall, gold_calls_from_json
+from rlvr.types import CATEGORIES, EXPECTS, Example, derive_category, gold_calls_from_json
 
 FIELDS = ("id", "source", "category", "messages", "tools", "ground_truth", "expects", "lang", "meta")
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -82,17 +82,6 @@ def unchecked_example(row: Any, where: str) -> Example:
         expects=_choice(row, "expects", EXPECTS, where) or "any",
         meta=_meta(row, where),
     )
-
-
-def derive_category(messages: tuple[Mapping[str, Any], ...], n_tools: int, gold: tuple[GoldCall, ...]) -> str:
-    """BFCL's word for an example; whatever stands inside a longer dialogue is `multi_turn`."""
-    if any(m.get("role") in ("assistant", "tool", "function") for m in messages):
-        return "multi_turn"
-    if not gold:
-        return "irrelevance"
-    if len(gold) == 1:
-        return "simple" if n_tools == 1 else "multiple"
-    return "parallel" if len({c.name for c in gold}) == 1 else "parallel_multiple"
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -17,8 +17,9 @@ from rlvr.data.answers import call_of
 from rlvr.data.rows import Row
 from rlvr.data.sources.base import Dialogue, DialogueSource, NotUnderstood
 from rlvr.data.sources.dialogue import Turn
-from rlvr.data.sources.messages import api_turns, called, text_of_parts, written
+from rlvr.data.sources.messages import api_turns, called, written
 from rlvr.data.sources.offered import offered_tools
+from rlvr.data.sources.parts import text_of_parts
 from rlvr.types import ToolCall
 
 _ABOUT = ("model", "success", "outcome", "score", "reward", "task", "session_id", "trace_id", "created")
