@@ -13,7 +13,7 @@ from rlvr.data.generator import LANGUAGES, GeneratorOptions, generate, load_task
 from rlvr.negatives import NegativeOptions, Tally, synthesize
 from rlvr.rewards import classify_words
 from rlvr.tools import check_ground_truth
-from rlvr.types import Example, Tool
+from rlvr.types import Example, Tool, derive_category
 
 OPTIONS = NegativeOptions(kinds={"partial_fulfilment": 1.0}, share=1.0, twins=True)
 ALONE = GeneratorOptions(two_step=1.0, group_size=1)
@@ -44,6 +44,15 @@ def test_every_task_gives_one_without_either_step(parents: list[Example], made: 
     assert min(missing.values()) > 0.35 * len(negatives)
     assert {e.lang for e in negatives} == set(LANGUAGES)
     assert {e.meta["steps"][0] for e in negatives} == {t.first.name for t in load_tasks() if t.asks.split == "train"}
+
+
+def test_a_twin_has_the_category_of_what_it_is(made: list[Example]) -> None:
+    """One message and a first step: no dialogue any more, though its parent was one."""
+    twins = [e for e in made if not e.meta.get("negative")]
+    assert len(twins) > 150
+    for twin in twins:
+        assert [m["role"] for m in twin.messages] == ["user"]
+        assert twin.category == derive_category(twin.messages, len(twin.tools), twin.ground_truth) != "multi_turn"
 
 
 def test_the_second_tool_needs_what_nobody_said(made: list[Example]) -> None:

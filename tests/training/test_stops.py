@@ -219,3 +219,16 @@ def test_a_warm_up_has_losses_of_its_own(tmp_path: Path) -> None:
     args: Any = SimpleNamespace(loss_type="dft")
     with pytest.raises(Exception, match="dft is not computed over shared prompts"):
         build_trainer(None, None, [{}], args, shared=True, optimizer=None, callbacks=[])
+
+
+def test_a_row_of_the_log_without_a_generation_writes_no_trajectory_again(tmp_path: Path) -> None:
+    from rlvr.training.trajectory_samples import TrajectorySampleCallback
+
+    written: list[Any] = []
+    folder: Any = SimpleNamespace(samples="samples", append=lambda path, row: written.append(row))
+    callback = TrajectorySampleCallback(folder, {}, [], "hermes")
+    callback.trainer = SimpleNamespace(_logs={"completion": [[]], "extra": {"id": ["a"]}})
+    callback._sample = lambda logs, index, step: {"step": step}  # type: ignore[method-assign]
+    callback.on_log(None, SimpleNamespace(global_step=1), None, logs={"reward": 1.0})
+    callback.on_log(None, SimpleNamespace(global_step=1), None, logs={"train_runtime": 9.0})
+    assert written == [{"step": 1}]

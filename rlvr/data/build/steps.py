@@ -165,6 +165,8 @@ def coercion_kind(text: str) -> str:
 
     >>> coercion_kind("arguments.n: '5' → 5"), coercion_kind("x: 1 → 1.0"), coercion_kind("x: 'a' → ['a']")
     ('string → integer', 'integer → number', 'string → array')
+    >>> coercion_kind("arguments.a: null → left out"), coercion_kind("name: 'Get' → 'Weather.Get'")
+    ('null → left out', 'a name restored')
     """
     at, _, change = text.partition(": ")
     if at == "name":

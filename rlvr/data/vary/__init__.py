@@ -108,7 +108,8 @@ def _loses_a_value(example: Example, new: Mapping[str, str]) -> bool:
     """Whether a value that stays stood in the query and no longer does, being a part of one that changes (or holding
     one): "Anna" and "Anna has the keys", "vegan" and "vegan pasta"."""
     changed = _replaced(example.query, new)
-    kept = (text for call in example.ground_truth for text in leaves(call.arguments) if text not in new)
+    said = (leaf for call in example.ground_truth for leaf in leaves(call.arguments))
+    kept = (str(leaf) for leaf in said if isinstance(leaf, (str, int, float)) and leaf not in new)
     return any(text in example.query and text not in changed for text in kept)
 
 

@@ -68,28 +68,21 @@ def load_things() -> dict[str, list[str]]:
     return {lang: [str(word) for word in words] for lang, words in content.items()}
 
 
-def leaves(value: Any) -> Iterator[str]:
-    """Every string and number among the arguments, as text."""
-    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        yield str(value)
-    elif isinstance(value, Mapping):
+def leaves(value: Any) -> Iterator[Any]:
+    """Every value among the arguments that holds no others, keys left out."""
+    if isinstance(value, Mapping):
         for inner in value.values():
             yield from leaves(inner)
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from leaves(inner)
+    else:
+        yield value
 
 
 def strings(value: Any) -> Iterator[str]:
     """Every string among the arguments, keys left out."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from strings(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from strings(inner)
+    return (leaf for leaf in leaves(value) if isinstance(leaf, str))
 
 
 def renamed(value: str, lang: str, rng: random.Random) -> str:

@@ -118,7 +118,7 @@ def test_a_dialogue_of_several_messages_is_left_as_it_is() -> None:
     [
         ("Tell Anna Keller: Anna Keller has the keys", {"city": "Anna Keller", "unit": "Anna Keller has the keys"}),
         ("Find a vegan Italian pasta, please.", {"city": "vegan Italian pasta", "unit": "vegan"}),
-        ("Play the song blue moon 7, please.", {"city": "blue moon 7", "days": 7}),
+        ("Where is parcel PK4001?", {"city": "PK4001", "days": 4001}),
     ],
 )
 def test_a_value_that_is_a_part_of_another_stays_where_it_was_said(query: str, arguments: dict[str, Any]) -> None:
