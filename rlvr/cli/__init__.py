@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from rlvr import __version__
@@ -29,6 +30,7 @@ INTERRUPTED, READER_GONE = 130, 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. An error of the library is one message on stderr, never a traceback."""
     args = argparse.Namespace()
+    _yield_the_cores()
     try:
         args = _parse(list(sys.argv[1:] if argv is None else argv))
         code = int(args.run(args))
@@ -50,6 +52,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Python would flush stdout once more at its end, and complain: let it flush into nothing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_GONE
+
+
+def _yield_the_cores(devices: Path = Path("/dev")) -> None:
+    """Without a GPU, let the threads of matrix products sleep while they wait; a user's own `OMP_WAIT_POLICY` wins.
+
+    Spinning, they keep the core that the thread they wait for wants: beside another process that computes, a training
+    step took 27.6 s in place of 17.6, and alone 9.31 in place of 9.35. OpenMP reads this once, when torch is imported.
+    """
+    if not any((devices / name).exists() for name in ("nvidiactl", "kfd")):
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

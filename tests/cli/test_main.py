@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -123,3 +124,24 @@ def test_light_commands_load_nothing_heavy(argv: list[str], tmp_path: Path) -> N
     code = f"import sys; from rlvr.cli import main; code = main({argv!r}); print(code, {loaded})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 []"
+
+
+@pytest.mark.parametrize(("device", "policy"), [(None, "PASSIVE"), ("nvidiactl", None), ("kfd", None)])
+def test_threads_that_wait_let_others_compute_where_there_is_no_gpu(
+    device: str | None, policy: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "")  # so that it is put back at the end
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    if device:
+        (tmp_path / device).touch()
+    cli._yield_the_cores(tmp_path)
+    assert os.environ.get("OMP_WAIT_POLICY") == policy
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    cli._yield_the_cores(tmp_path)
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+def test_the_policy_stands_before_torch_is_imported() -> None:
+    code = "import sys; from rlvr.cli import main; main(['--version']); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "False"
