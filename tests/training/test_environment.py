@@ -289,3 +289,33 @@ def test_two_grpo_steps_of_a_random_model_with_functions(tmp_path: Path, tiny_mo
     metrics = [m for m in lines(tmp_path / "run" / "metrics.jsonl") if "reward" in m]
     assert [m["step"] for m in metrics] == [1, 2]
     assert all(m["rewards/correctness/mean"] == 0.0 for m in metrics)
+
+
+def test_an_order_of_rows_knows_which_were_dropped(tmp_path: Path, tiny_model: Path) -> None:
+    """A prompt that fits with its own tools and not with the environment's is out of the even order as well."""
+    from transformers import AutoTokenizer
+
+    from rlvr.prompts import render
+
+    body = '    """Say it.\n\n    Args:\n        text: What.\n    """\n    return text\n'
+    module = tmp_path / "talk.py"
+    module.write_text("".join(f"def {n}(text: str) -> str:\n{body}\n\n" for n in ("echo", "shout")), encoding="utf-8")
+    tool = {"name": "echo", "parameters": {"type": "object", "properties": {"text": {"type": "string"}}}}
+    rows = [
+        {
+            "id": f"e-{i}",
+            "messages": [{"role": "user", "content": "Say hi. " * times}],
+            "tools": [tool],
+            "ground_truth": [{"name": "echo", "arguments": {"text": "hi"}}],
+        }
+        for i, times in enumerate((60, 1, 2))
+    ]
+    recipe(tmp_path, tiny_model, f"[{module}:echo, {module}:shout]", 16)
+    tasks_file = tmp_path / "tasks.jsonl"
+    tasks_file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    longest = len(render(next(iter(read_jsonl(tasks_file))), AutoTokenizer.from_pretrained(tiny_model)).token_ids)
+    text = (tmp_path / "recipe.yaml").read_text(encoding="utf-8").replace("shuffle_groups: false", "order: even")
+    (tmp_path / "recipe.yaml").write_text(text.replace("tokens: 1400", f"tokens: {longest}"), encoding="utf-8")
+    train(*load_recipe(tmp_path / "recipe.yaml"), tmp_path / "run")
+    trained = {row["id"] for row in lines(tmp_path / "run" / "samples.jsonl")}
+    assert trained == {"e-1", "e-2"}

@@ -63,3 +63,42 @@ def test_without_shared_prefixes_it_is_told() -> None:
     unused: Any = None
     with pytest.raises(UsageError, match="shared_prefix: on"):
         build_trainer(unused, unused, [{}], unused, shared=False, decision_weight=2.0, optimizer=None, callbacks=[])
+
+
+def test_a_mixture_of_experts_is_balanced_where_prompts_are_shared(tmp_path: Path, tiny_model: Path) -> None:
+    """TRL adds the experts' balancing loss to the tokens' own: a shared prompt may not lose it."""
+    from transformers import AutoTokenizer, Qwen3MoeConfig, Qwen3MoeForCausalLM, set_seed
+    from trl import SFTConfig
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    shape = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "head_dim": 16}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
+    experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "router_aux_loss_coef": 0.5}
+    set_seed(5)
+    model = Qwen3MoeForCausalLM(Qwen3MoeConfig(vocab_size=len(tokenizer), **shape, **heads, **experts))
+    rows = [{"input_ids": [5, 6, 7, 8, last], "completion_mask": [0, 0, 0, 1, 1]} for last in (9, 10)]
+
+    def built(coefficient: float, shared: bool, decision_weight: float = 1.0) -> Any:
+        args = SFTConfig(
+            output_dir=str(tmp_path),
+            completion_only_loss=True,
+            router_aux_loss_coef=coefficient,
+            use_cpu=True,
+            bf16=False,
+            report_to=[],
+        )
+        return build_trainer(
+            model, tokenizer, rows, args, shared=shared, decision_weight=decision_weight, optimizer=None, callbacks=[]
+        )
+
+    def losses(coefficient: float) -> list[float]:
+        trainers = [built(coefficient, shared) for shared in (True, False)]
+        with torch.no_grad():
+            return [float(t.compute_loss(t.model, next(iter(t.get_train_dataloader())))) for t in trainers]
+
+    balanced, plain = losses(0.5), losses(0.0)
+    assert balanced[0] == pytest.approx(balanced[1], rel=1e-5)
+    assert plain[0] == pytest.approx(plain[1], rel=1e-5)
+    assert balanced[0] > plain[0] + 0.1
+    with pytest.raises(UsageError, match="TRL balances"):
+        built(0.5, shared=True, decision_weight=2.0)
