@@ -78,11 +78,12 @@ def told_speed(name: str, gflops: float, times: float) -> str:
     """What to expect of a CPU that is much slower than that of the README's figures; nothing where it is not."""
     if gflops >= README_SPEED / 2 or times > 1:
         return ""
+    more = 2 if gflops >= README_SPEED / 5 else 4
     return (
         f"This CPU multiplies {gflops:.0f} GFLOP/s in {name}, that of the README {README_SPEED} in bfloat16. In the\n"
-        "same minutes the model takes fewer steps and learns less, as the last table will say. `make demo TIMES=4`\n"
-        "gives it four times the minutes: at 68 GFLOP/s in float32 a step takes about so much longer. An interrupted\n"
-        "demo may go on with other TIMES.\n"
+        f"same minutes the model takes fewer steps and learns less, as the last table will say. `make demo TIMES={more}`\n"
+        f"gives it {more} times the minutes, about what the README's steps take here. An interrupted demo may go on with\n"
+        "other TIMES.\n"
     )
 
 
