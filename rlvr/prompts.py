@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from rlvr.errors import DataError, UsageError
 from rlvr.parsers import Parser, get_parser
-from rlvr.types import Example, Tool, ToolCall
+from rlvr.types import Example, Tool, ToolCall, content_text
 
 HERMES_SYSTEM_PROMPT = """\
 You may call one or more functions to help with the user's query. The functions are listed within <tools></tools>:
@@ -205,7 +205,7 @@ def _as_text(messages: Iterable[Mapping[str, Any]], format: Parser) -> list[dict
     """Write calls and results of earlier turns as text, for templates that know neither."""
     out: list[dict[str, Any]] = []
     for message in messages:
-        content = str(message.get("content") or "")
+        content = content_text(message.get("content"))
         if message["role"] == "tool":
             out.append({"role": "user", "content": f"<tool_response>\n{content}\n</tool_response>"})
             continue
@@ -251,7 +251,7 @@ def _messages(example: Example) -> list[dict[str, Any]]:
     """
     out = []
     for message in example.messages:
-        copy = {**message, "content": message.get("content") or ""}
+        copy = {**message, "content": content_text(message.get("content"))}
         if copy.get("tool_calls"):
             copy["tool_calls"] = [_call(c, example.id) for c in copy["tool_calls"]]
         out.append(copy)

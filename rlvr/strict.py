@@ -7,13 +7,14 @@ dataclasses, and nowhere else.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from rlvr.errors import ConfigError, did_you_mean
+from rlvr.yaml_text import NotYamlError, load_yaml
 
 T = TypeVar("T")
 Check = Callable[[Any], "str | None"]
@@ -56,8 +57,6 @@ def _mistake(spec: dataclasses.Field[Any], value: Any) -> str | None:
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read a YAML mapping. Raises `ConfigError` where the file is missing, broken, or holds something else."""
-    import yaml
-
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -66,44 +65,13 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: not valid UTF-8: {error.reason} at byte {error.start}."]) from error
     try:
-        loaded = yaml.load(text, Loader=_unique_key_loader())
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError([f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}."]) from error
+        loaded = load_yaml(text)
+    except NotYamlError as error:
+        line = f":{error.line}" if error.line else ""
+        raise ConfigError([f"{path}{line}: not valid YAML: {error}."]) from error
     if not isinstance(loaded, dict):
         raise ConfigError([f"{path}: got {'nothing' if loaded is None else _kind(loaded)}, expected keys and values."])
     return loaded
-
-
-def _unique_key_loader() -> Any:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """A SafeLoader that refuses a key given twice (YAML would keep the last) and reads 5e-7 as a number."""
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            seen: set[Any] = set()
-            for key_node, _ in node.value:
-                key = self.construct_object(key_node, deep=True)
-                if not isinstance(key, Hashable):
-                    break  # the loader itself says what is wrong with it
-                if key in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"key {key!r} stands twice", key_node.start_mark
-                    )
-                seen.add(key)
-            return super().construct_mapping(node, deep=deep)
-
-    import re
-
-    # YAML 1.1 takes 5e-7 for a string, since it has no dot: the field writes learning rates like that.
-    Loader.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
-        list("-+0123456789"),
-    )
-    return Loader
 
 
 def parse_scalar(text: str) -> Any:
@@ -112,11 +80,9 @@ def parse_scalar(text: str) -> Any:
     >>> parse_scalar("5e-7"), parse_scalar("true"), parse_scalar("[1, 2]"), parse_scalar("auto")
     (5e-07, True, [1, 2], 'auto')
     """
-    import yaml
-
     try:
-        return yaml.load(text, Loader=_unique_key_loader())
-    except yaml.YAMLError:
+        return load_yaml(text)
+    except NotYamlError:
         return text
 
 
@@ -140,7 +106,7 @@ def override(mapping: dict[str, Any], text: str, problems: list[str]) -> None:
         if place is None:
             what = isinstance(outside, list) and f"no place {part} among {len(outside)}"
             return problems.append(f"--set {text}: {what or f'{part} holds no keys of its own'}.")
-    if isinstance(place, list) and last.isdigit() and int(last) < len(place):
+    if isinstance(place, list) and last.isdecimal() and int(last) < len(place):
         place[int(last)] = parse_scalar(value)
     elif isinstance(place, dict):
         place[last] = parse_scalar(value)
@@ -150,8 +116,9 @@ def override(mapping: dict[str, Any], text: str, problems: list[str]) -> None:
 
 def _step_into(place: Any, part: str) -> Any:
     if isinstance(place, list):
-        return place[int(part)] if part.isdigit() and int(part) < len(place) else None
-    inner = place.setdefault(part, {}) if isinstance(place, dict) else None
+        inner = place[int(part)] if part.isdecimal() and int(part) < len(place) else None
+    else:
+        inner = place.setdefault(part, {}) if isinstance(place, dict) else None
     return inner if isinstance(inner, (dict, list)) else None
 
 

@@ -5,6 +5,7 @@ All are immutable. JSON values are plain Python objects (`None`, `bool`, `int`, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -80,6 +81,22 @@ class GoldCall:
         return {"name": self.name, "arguments": {k: gold_value_to_json(v) for k, v in self.arguments.items()}}
 
 
+def content_text(content: Any) -> str:
+    """A message's content as text: `None` is none, parts of text are joined, anything else is written as JSON.
+
+    >>> content_text(None), content_text([{"type": "text", "text": "five"}]), content_text({"ok": True})
+    ('', 'five', '{"ok": true}')
+    """
+    if content is None or isinstance(content, str):
+        return content or ""
+    if isinstance(content, (list, tuple)) and content:
+        parts = [p.get("text", p.get("refusal")) if isinstance(p, Mapping) else None for p in content]
+        texts = [part for part in parts if isinstance(part, str)]
+        if len(texts) == len(parts):
+            return "".join(texts)
+    return json.dumps(content, ensure_ascii=False, default=str)
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """One thing to learn or to be tested on: a dialogue so far, the tools on offer, and what is right now.
@@ -102,13 +119,13 @@ class Example:
         """The last user message's text."""
         for message in reversed(self.messages):
             if message.get("role") == "user":
-                return str(message.get("content") or "")
+                return content_text(message.get("content"))
         return ""
 
     @property
     def user_texts(self) -> list[str]:
         """The texts of all user messages, in order: a later one alone may be no more than "yes, please"."""
-        return [str(m.get("content") or "") for m in self.messages if m.get("role") == "user"]
+        return [content_text(m.get("content")) for m in self.messages if m.get("role") == "user"]
 
     @property
     def lang(self) -> str | None:

@@ -81,9 +81,9 @@ def told_speed(name: str, gflops: float, times: float) -> str:
     more = 2 if gflops >= README_SPEED / 5 else 4
     return (
         f"This CPU multiplies {gflops:.0f} GFLOP/s in {name}, that of the README {README_SPEED} in bfloat16. In the\n"
-        f"same minutes the model takes fewer steps and learns less, as the last table will say. `make demo TIMES={more}`\n"
-        f"gives it {more} times the minutes, about what the README's steps take here. An interrupted demo may go on with\n"
-        "other TIMES.\n"
+        "same minutes the model takes fewer steps and learns less, as the last table will say.\n"
+        f"`make demo TIMES={more}` gives it {more} times the minutes, about what the README's steps take here. An\n"
+        "interrupted demo may go on with other TIMES.\n"
     )
 
 

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rlvr"
 ORDER = (
     {"__init__"},
     {"errors"},
-    {"types"},
+    {"types", "yaml_text"},
     {"paths", "extras", "resources", "strict", "jsonl"},
     {"tools"},
     {"parsers"},

@@ -199,11 +199,13 @@ def test_validate_names_each_problem(arguments: dict[str, object], problems: lis
 def test_additional_properties_open_the_schema_only_where_it_says_so() -> None:
     closed = Tool("f", "", {"type": "object", "properties": {}})
     typed = Tool("f", "", {"type": "object", "properties": {}, "additionalProperties": {"type": "integer"}})
-    patterned = Tool("f", "", {"type": "object", "patternProperties": {"^x_": {}, "(": {}}})
+    patterned = Tool("f", "", {"type": "object", "patternProperties": {"^x_": {}}})
+    unread = Tool("f", "", {"type": "object", "patternProperties": {"^\\p{L}+$": {"type": "integer"}, "(": {}}})
     assert validate(closed, {"a": 1}) == ["a: not in the schema"]
     assert validate(typed, {"a": 1}) == []
     assert validate(typed, {"a": "1"}) == ["a: '1' is not of type 'integer'"]
     assert validate(patterned, {"x_a": 1, "b": 1}) == ["b: not in the schema"]
+    assert validate(unread, {"b": 1}) == [], "what cannot be searched for is not asserted"
 
 
 def test_nested_problems_carry_their_path_and_stay_short() -> None:

@@ -163,8 +163,13 @@ def _replaced(s: Subject, at: int, call: ToolCall) -> str:
 
 
 def _type(tool: Tool, name: str) -> str | None:
-    kinds = {schema.get("type") for schema in property_schema(tool, [name])}
-    return str(next(iter(kinds))) if len(kinds) == 1 else None
+    """The one type that an argument has beside null."""
+    kinds: set[str] = set()
+    for schema in property_schema(tool, [name]):
+        found = schema.get("type")
+        kinds.update(map(str, found if isinstance(found, (list, tuple)) else [found]))
+    kinds.discard("null")
+    return kinds.pop() if len(kinds) == 1 else None
 
 
 def _wrong_values(s: Subject, call: ToolCall) -> Iterator[tuple[str, ToolCall]]:

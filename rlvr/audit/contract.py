@@ -24,6 +24,7 @@ CLAUSES = {
     "finite": "it returns NaN or infinity",
     "inputs": "it changes what it was given",
     "none": "it is None for one completion of an example and a number for another: TRL adds None as 0",
+    "never": "it applies to no example",
     "deterministic": "it gives the same batch other scores the second time",
     "batch": "a completion's score depends on what else is in the batch",
     "order": "a completion's score depends on its place in the batch",
@@ -40,6 +41,7 @@ def contract_findings(
     """Every broken clause, with the completion that broke it."""
     findings = [_broken(s, s.score.clause, s.score.message) for s in scored if isinstance(s.score, Broken)]
     findings += [f for group in groups for f in _none_findings(group)]
+    findings += _never_applies(scored)
     for s in scored:
         allowed = allowed_seconds(s.probe, max_seconds)
         if s.probe.heavy and s.seconds > allowed and not isinstance(s.score, Broken):
@@ -63,6 +65,15 @@ def _none_findings(group: Sequence[Scored]) -> list[Finding]:
     odd = absent[0] if applies else next(s for s in whole if s.score is not None)
     given = "None" if odd.score is None else f"{odd.score:+.3f}"
     return [_broken(odd, "none", f"{given} here, while the ground truth of the same example {_got(applies)}")]
+
+
+def _never_applies(scored: Sequence[Scored]) -> list[Finding]:
+    """A reward that gives nothing for any right completion teaches nothing: most often a column has another name."""
+    truths = [s for s in scored if s.probe.family == GROUND_TRUTH]
+    if not truths or any(s.score is not None for s in truths):
+        return []
+    return [_broken(truths[0], "never", "None for the ground truth of every example; does it read a column's name that "
+                    "the data does not have?")]  # fmt: skip
 
 
 def _got(applies: bool) -> str:

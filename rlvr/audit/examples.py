@@ -11,9 +11,25 @@ from rlvr.jsonl import loads, read_objects
 from rlvr.rewards import detect_language
 from rlvr.strict import read_yaml
 from rlvr.tools import check_ground_truth, normalise_tools
-from rlvr.types import CATEGORIES, EXPECTS, Example, gold_calls_from_json
+from rlvr.types import CATEGORIES, EXPECTS, Example, content_text, gold_calls_from_json
 
 EXAMPLES = Path(__file__).with_name("examples.yaml")
+COLUMNS = "columns"
+"""Where an example's `meta` keeps the row's further columns: TRL passes every column of a dataset to a reward."""
+
+_READ = (
+    "id",
+    "category",
+    "expects",
+    "lang",
+    "meta",
+    "messages",
+    "query",
+    "tools",
+    "ground_truth",
+    "prompt",
+    "completion",
+)
 
 
 def built_in_examples() -> list[Example]:
@@ -30,7 +46,8 @@ def load_examples(path: str | Path) -> list[Example]:
     """Read a user's examples: JSON Lines, `.gz` too, as `rlvr data build` writes them.
 
     A row has `tools` and `ground_truth` (objects or JSON strings), `messages` or `query`, and may have `id`,
-    `category`, `expects` and `meta` with `lang` and `words` (right words where no call is wanted).
+    `category`, `expects` and `meta` with `lang` and `words` (right words where no call is wanted). Further keys go to
+    the audited function as columns.
     Raises `DataError` with `file:line` for a row that cannot be scored, and where the file holds none.
     """
     path = Path(path)
@@ -64,6 +81,8 @@ def read_example(row: Mapping[str, Any], where: str) -> Example:
     lang = example.lang or row.get("lang") or detect_language(example.query)
     if lang:
         meta["lang"] = lang
+    if further := {name: value for name, value in row.items() if name not in _READ}:
+        meta[COLUMNS] = further
     return example
 
 
@@ -81,7 +100,7 @@ def _messages(row: Mapping[str, Any], where: str) -> tuple[Mapping[str, Any], ..
         messages = [{"role": "user", "content": str(row["query"])}]
     if not isinstance(messages, list) or not all(isinstance(m, Mapping) for m in messages):
         raise DataError(where, "no messages (a list of objects) and no query")
-    return tuple(messages)
+    return tuple({**m, "content": content_text(m["content"])} if "content" in m else m for m in messages)
 
 
 def _loaded(value: Any, where: str) -> Any:

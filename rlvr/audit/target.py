@@ -14,15 +14,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from rlvr.audit.examples import COLUMNS
 from rlvr.audit.subject import Subject
 from rlvr.rewards import Composition, load_composition
-from rlvr.rewards.functions import is_async, load_function, run_async
+from rlvr.rewards.functions import is_async, load_function, number, run_async
 
 END_OF_TEXT = 256
 """The id that closes a completion in `completion_ids`, whose other ids are the text's bytes in UTF-8."""
 
 STOP_SECONDS = 60
-"""When the scoring of one long completion is stopped: a regular expression that backtracks may never end."""
+"""When the scoring of one long completion is stopped: a regular expression that backtracks may never end.
+
+A batch of others is stopped after as many seconds of CPU time, and its rows are tried alone.
+"""
+
+_MOST_STOPS = 2
+_SOON = 5
+"""After `_MOST_STOPS` rows that were stopped, one that takes so many seconds of CPU time is stopped too."""
 
 _SHOWN = 300
 
@@ -52,22 +60,24 @@ class Stopped(BaseException):
 
 
 @contextmanager
-def stop_after(seconds: int) -> Iterator[None]:
-    """Raise `Stopped` after some seconds, in the main thread of a system that has alarms; else do nothing."""
-    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
+def stop_after(seconds: int, *, of_cpu: bool = False) -> Iterator[None]:
+    """Raise `Stopped` after some seconds, or seconds of CPU time (waiting for a judge is none), in the main thread of
+    a system that has such timers; else do nothing."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(*_: Any) -> None:
         raise Stopped
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    timer, sign = (signal.ITIMER_PROF, signal.SIGPROF) if of_cpu else (signal.ITIMER_REAL, signal.SIGALRM)
+    before = signal.signal(sign, stop)
+    signal.setitimer(timer, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(timer, 0)
+        signal.signal(sign, before)
 
 
 @dataclass
@@ -84,6 +94,7 @@ class Target:
     conversational: bool = False
     as_objects: bool = False
     accepted: frozenset[str] | None = field(init=False, default=None)
+    stops: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self.accepted = accepted_columns(self.function)
@@ -98,7 +109,7 @@ class Target:
         if len(rows) == 1:
             return [values]
         alone = [self.score([row])[0] for row in rows]
-        if any(isinstance(v, Broken) for v in alone):
+        if values.clause == "slow" or any(isinstance(v, Broken) for v in alone):
             return alone
         return [Broken(values.clause, f"{values.message} (in a batch of {len(rows)}; each row alone is fine)")] * len(
             rows
@@ -120,10 +131,15 @@ class Target:
         if self.accepted is not None:
             columns = {k: v for k, v in columns.items() if k in self.accepted}
         before = _frozen(columns)
+        limit = STOP_SECONDS if self.stops < _MOST_STOPS or len(rows) > 1 else min(_SOON, STOP_SECONDS)
         try:
-            values = self.function(**columns)
-            if inspect.isawaitable(values):
-                values = run_async(values)
+            with stop_after(limit, of_cpu=True):
+                values = self.function(**columns)
+                if inspect.isawaitable(values):
+                    values = run_async(values)
+        except Stopped:
+            self.stops += len(rows) == 1
+            return Broken("slow", f"stopped after {limit} s")
         except Exception as error:
             return Broken("exception", f"{type(error).__name__}: {error}"[:_SHOWN])
         after = _frozen(columns)
@@ -159,6 +175,9 @@ class Target:
             "log_extra": lambda *_, **__: None,
             "log_metric": lambda *_, **__: None,
         }
+        own = [e.meta.get(COLUMNS, {}) for e in examples]
+        for name in dict.fromkeys(name for further in own for name in further):
+            columns.setdefault(name, [further.get(name) for further in own])
         if self.knows_truncation:
             columns["truncated"] = [r.truncated for r in rows]
         return columns
@@ -232,10 +251,10 @@ def _read(value: Any) -> Score:
     if value is None:
         return None
     try:
-        number = float(value)
+        score = number(value)
     except (TypeError, ValueError, OverflowError):
         return Broken("type", f"a score is {value!r:.60}, expected a number or None")
-    return number if math.isfinite(number) else Broken("finite", f"a score is {number}")
+    return score if math.isfinite(score) else Broken("finite", f"a score is {score}")
 
 
 def prompt_text(messages: Sequence[Mapping[str, Any]]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rlvr.audit.subject import PHRASES, Subject, sample_arguments
+from rlvr.tools import property_schema
 from rlvr.types import GoldCall, OneOf, ToolCall
 
 Made = Iterator[tuple[str, str]]
@@ -104,8 +105,12 @@ def number_spelling(s: Subject) -> Made:
     """250 and 250.0 where the schema says number."""
     for at, call in enumerate(s.gold):
         for name, value in call.arguments.items():
-            schema = s.tools[call.name].parameters.get("properties", {}).get(name, {})
-            if schema.get("type") != "number" or isinstance(value, bool) or not isinstance(value, (int, float)):
+            kinds = [schema.get("type") for schema in property_schema(s.tools[call.name], [name])]
+            if (
+                kinds not in (["number"], [["number", "null"]])
+                or isinstance(value, bool)
+                or not isinstance(value, (int, float))
+            ):
                 continue
             if value == int(value):
                 other = float(value) if isinstance(value, int) else int(value)

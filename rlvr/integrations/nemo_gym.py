@@ -52,8 +52,8 @@ def message_of(output: Any) -> dict[str, Any]:
         if not isinstance(item, Mapping):
             continue
         kind = item.get("type", "message")
-        if kind == "function_call":
-            body = {"name": item.get("name"), "arguments": item.get("arguments")}
+        if str(kind).endswith("_call"):  # mcp_call and others too: they call, and what they call is not offered
+            body = {"name": item.get("name") or kind, "arguments": item.get("arguments")}
             calls.append({"type": "function", "function": body})
         elif kind == "reasoning":
             reasonings += [_text(item.get("summary")), _text(item.get("content"))]

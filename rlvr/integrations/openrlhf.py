@@ -62,7 +62,10 @@ class RemoteReward:
         that cannot be scored."""
         texts = [completion_of(q, p) for q, p in zip(queries, prompts, strict=True)]
         cut = [bool(self.ends) and not text.rstrip().endswith(self.ends) for text in texts]
-        rows = [read_row(label, f"labels[{i}]") for i, label in enumerate(labels)]
+        rows = [
+            {"prompts": prompt, **read_row(label, f"labels[{i}]")}  # a prompt may end inside a reasoning block
+            for i, (prompt, label) in enumerate(zip(prompts, labels, strict=True))
+        ]
         scored = self._scorer.batch([self._without_end(t) for t in texts], rows, cut if self.ends else None)
         each = [s.numbers() for s in scored]
         logs = {name: [e[name] for e in each] for name in (each[0] if each else {}) if name != "score"}

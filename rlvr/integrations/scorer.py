@@ -12,7 +12,7 @@ from typing import Any
 
 from rlvr.errors import DataError, UsageError
 from rlvr.rewards import Composition, load_composition
-from rlvr.rewards.columns import batch_samples
+from rlvr.rewards.columns import batch_samples, opened_reasoning
 from rlvr.rewards.components import COMPONENTS
 from rlvr.rewards.functions import bind_function, is_async, run_async
 from rlvr.rewards.told import flag, flags
@@ -84,11 +84,12 @@ class Scorer:
         columns = {name: values for name, values in columns.items() if name in _NEEDED or any(values)}
         cut = [r.get("truncated") for r in rows] if truncated is None else truncated
         columns["truncated"] = flags("truncated", cut, len(rows))
+        seen = opened_reasoning(len(rows), {"prompts": columns.get("prompts")})
         columns["reasoning_opened"] = [
-            self.reasoning_opened
+            (self.reasoning_opened or by_prompt)
             if r.get("reasoning_opened") is None
             else flag("reasoning_opened", r["reasoning_opened"])
-            for r in rows
+            for r, by_prompt in zip(rows, seen, strict=True)
         ]
         composition = self.loaded
         known = {**columns, "reasoning_parser": self.reasoning_parser}

@@ -89,9 +89,16 @@ def _plain(value: Any) -> Any:
     found = dump() if callable(dump) else dict(value) if isinstance(value, Mapping) else {}
     calls = found.get("tool_calls")
     if calls:
-        # a dataset's struct columns would be padded with nulls, so some releases keep each call as a JSON string
-        found["tool_calls"] = [json.loads(c) if isinstance(c, str) and _is_object(c) else c for c in calls]
+        found["tool_calls"] = [_plain_call(c) for c in calls]
     return found
+
+
+def _plain_call(call: Any) -> Any:
+    dump = getattr(call, "model_dump", None)
+    if callable(dump):
+        return dump()
+    # a dataset's struct columns would be padded with nulls, so some releases keep each call as a JSON string
+    return json.loads(call) if isinstance(call, str) and _is_object(call) else call
 
 
 def _is_object(text: str) -> bool:

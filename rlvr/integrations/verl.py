@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     RewardManager: type[Any]
 
 DATA_SOURCE = "rlvr"
+_PROMPT_TOKENS = 40
 
 
 def compute_score(
@@ -142,7 +143,11 @@ class _Manager:
         ids, truncated = completion_ids(item, _ends(self.tokenizer))
         text = _decode(self.tokenizer, ids)
         fields = item.non_tensor_batch
-        extra = {**fields.get("extra_info", {}), "truncated": truncated}
+        extra = {
+            "prompts": _end_of_prompt(self.tokenizer, item),
+            **fields.get("extra_info", {}),
+            "truncated": truncated,
+        }
         truth = fields["reward_model"]["ground_truth"]
         source = fields.get("data_source", DATA_SOURCE)
         result = await asyncio.to_thread(
@@ -165,6 +170,12 @@ def completion_ids(item: Any, ends: frozenset[int]) -> tuple[list[int], bool]:
     while ids and ids[-1] in ends:
         ids.pop()
     return ids, truncated
+
+
+def _end_of_prompt(tokenizer: Any, item: Any) -> str | None:
+    """The last of an item's prompt as text: it tells whether a reasoning block was opened there. Padding is left."""
+    ids = item.batch["prompts"][-_PROMPT_TOKENS:] if "prompts" in item.batch.keys() else ()  # noqa: SIM118 (a TensorDict)
+    return _decode(tokenizer, [int(i) for i in ids]) if len(ids) else None
 
 
 def _ends(tokenizer: Any) -> frozenset[int]:

@@ -13,6 +13,7 @@ from rlvr.types import CallAttempt, ParsedCompletion, Tool
 REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 """Where servers and TRL's response schemas put the reasoning of a message."""
 
+CALL_KEYS = ("tool_calls", "function_call")
 _SHOWN = 2000
 _BROKEN = object()
 
@@ -27,10 +28,11 @@ def parse_messages(
 ) -> ParsedCompletion:
     """Take a completion apart that is a list of messages; those of other roles than `assistant` are skipped.
 
-    `content` (a string, or a list of parts with `text`) is parsed as text; `tool_calls` are calls beside it, their
-    `arguments` an object or a JSON string; `reasoning_content`, `reasoning` or `thinking` is reasoning. Anything in
-    them that is no call, is a faulty attempt. Their contents and arguments together may have `MAX_CHARS` characters, as
-    one text may. Total: whatever the messages hold, nothing is raised.
+    `content` (a string, or a list of parts with `text`) is parsed as text, and `refusal` is text; `tool_calls`, and the
+    one `function_call` of older APIs, are calls beside it, their `arguments` an object or a JSON string;
+    `reasoning_content`, `reasoning` or `thinking` is reasoning. Anything in them that is no call, is a faulty attempt.
+    Their contents and arguments together may have `MAX_CHARS` characters, as one text may. Total: whatever the messages
+    hold, nothing is raised.
 
     >>> from rlvr.parsers import get_parser
     >>> call = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -52,10 +54,13 @@ def parse_messages(
             separate = _text(next((message[k] for k in REASONING_KEYS if message.get(k)), None)).strip()
             # Where the server already took the reasoning out, the content no longer starts inside it.
             parsed = parser.parse(content, reasoning_opened=reasoning_opened and not separate, tools=tools)
-            texts.append(parsed.text)
+            refusal = _text(message.get("refusal"))
+            room.take(len(refusal))
+            texts += [parsed.text, refusal]
             reasonings += [separate, parsed.reasoning]
             attempts.extend(parsed.attempts)
-            attempts.extend(_structured(c, attempts, room) for c in _calls(message.get("tool_calls")))
+            for key in CALL_KEYS:
+                attempts.extend(_structured(c, attempts, room) for c in _calls(message.get(key)))
         attempts.check()
     except TooMuch:
         shown = content or _shown(message.get("tool_calls"))
@@ -71,7 +76,8 @@ def _text(content: Any) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, Sequence):
-        parts = [p if isinstance(p, str) else p.get("text") for p in content if isinstance(p, (str, Mapping))]
+        mixed = [p for p in content if isinstance(p, (str, Mapping))]
+        parts = [p if isinstance(p, str) else p.get("text", p.get("refusal")) for p in mixed]
         return "".join(p for p in parts if isinstance(p, str))
     return ""
 

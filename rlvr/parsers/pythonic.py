@@ -61,7 +61,8 @@ class PythonicParser(TextParser):
         if not call.name or call.name != call.name.strip() or "\n" in call.name or "<" in call.name:
             raise refuse(self.name, "the name", call.name)
         for key in call.arguments:
-            if not _KEYWORD.fullmatch(f"{key}=") or "<" in key:
+            read = _KEYWORD.fullmatch(f"{key}=")
+            if read is None or read[1] != key or "<" in key:
                 raise refuse(self.name, "an argument of the name", key)
         arguments = ", ".join(f"{k}={literal_text(v)}" for k, v in call.arguments.items())
         return f"{call.name}({arguments})"

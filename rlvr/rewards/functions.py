@@ -97,13 +97,21 @@ def read_scores(values: Any, n: int) -> tuple[str, list[float | None]]:
             scores.append(None)
             continue
         try:
-            number = float(value)
+            score = number(value)
         except (TypeError, ValueError, OverflowError):
             return f"returned {value!r:.60} for completion {i}, expected a number or None", []
-        if not math.isfinite(number):
-            return f"returned {number} for completion {i}, expected a finite number or None", []
-        scores.append(number)
+        if not math.isfinite(score):
+            return f"returned {score} for completion {i}, expected a finite number or None", []
+        scores.append(score)
     return "", scores
+
+
+def number(value: Any) -> float:
+    """A score as a float. Raises `TypeError`, `ValueError` or `OverflowError` for what is none; text is none, since
+    trainers make tensors of the scores."""
+    if isinstance(value, (str, bytes)):
+        raise TypeError("text is no score")
+    return float(value)
 
 
 def run_async(value: Awaitable[Any]) -> Any:

@@ -45,6 +45,7 @@ def compile_schema(schema: Schema) -> tuple[Node, bool]:
 class _Compiler:
     def __init__(self, root: Schema) -> None:
         self._root = root
+        self._asks = _asks_what_was_seen(root)
         self._targets: dict[str, Node] = {}
         self.remembers = False
 
@@ -112,14 +113,18 @@ class _Compiler:
             found.append(Not(self.node(schema["not"]), schema["not"]))
         if "if" in schema:
             found.append(Conditional(*[self.node(schema.get(k, True)) for k in ("if", "then", "else")]))
-        required, schemas = schema.get("dependentRequired") or {}, schema.get("dependentSchemas") or {}
+        required, schemas = {**(schema.get("dependentRequired") or {})}, {**(schema.get("dependentSchemas") or {})}
+        for key, value in (schema.get("dependencies") or {}).items():  # both at once, as draft 7 had it
+            (required if isinstance(value, (list, tuple)) else schemas).setdefault(key, value)
         if required or schemas:
             found.append(Dependent(required, {k: self.node(s) for k, s in schemas.items()}))
         return found
 
     def _maybe(self, schema: Schema, key: str) -> Node | None:
-        """The node of a keyword; `None` where it is not there, or allows everything."""
-        return None if schema.get(key, True) is True or schema[key] == {} else self.node(schema[key])
+        """The node of a keyword; `None` where it is not there, or allows everything and nobody asks what it saw."""
+        if key not in schema or (not self._asks and (schema[key] is True or schema[key] == {})):
+            return None
+        return self.node(schema[key])
 
     def _target(self, reference: str) -> Node:
         self.remembers = True
@@ -128,3 +133,17 @@ class _Compiler:
             with suppress(LookupError):  # `check_references` refused such a schema when the tool was read
                 self._fill(node, resolve_pointer(self._root, reference))
         return self._targets[reference]
+
+
+def _asks_what_was_seen(schema: Any) -> bool:
+    """Whether `unevaluatedProperties` or `unevaluatedItems` stands anywhere in a schema."""
+    stack = [schema]
+    while stack:
+        here = stack.pop()
+        if isinstance(here, Mapping):
+            if "unevaluatedProperties" in here or "unevaluatedItems" in here:
+                return True
+            stack.extend(here.values())
+        elif isinstance(here, (list, tuple)):
+            stack.extend(here)
+    return False

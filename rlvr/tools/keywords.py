@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
 
 Test = Callable[..., bool]
@@ -97,13 +99,14 @@ def _bound(holds: Callable[[Any, Any], bool], words: str) -> Callable[[Any], tup
 
 
 def _multiple(step: Any) -> tuple[Test, Message]:
+    """By the numbers as they are written: 19.99 is a multiple of 0.01, though the floats' quotient is not whole."""
+
     def test(value: Any, _: object = None) -> bool:
         if not is_number(value):
             return True
-        if isinstance(step, float) or isinstance(value, float):
-            quotient = value / step
-            return bool(quotient == int(quotient))
-        return bool(value % step == 0)
+        if isinstance(step, int) and isinstance(value, int):
+            return value % step == 0
+        return math.isfinite(value) and (Fraction(repr(value)) / Fraction(repr(step))).denominator == 1
 
     return test, lambda v: f"{v!r} is not a multiple of {step!r}"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from rlvr.tools.patterns import Budget, OverBudgetError, compile_pattern
 from rlvr.types import Tool
 
 Schema = Mapping[str, Any]
@@ -71,6 +73,27 @@ def branches(schema: Any, root: Schema) -> tuple[Schema, ...]:
     if _COMPOUND.isdisjoint(schema):
         return (schema,)
     return tuple(_expand(schema, root, frozenset(), 0)[:_MAX_BRANCHES])
+
+
+def in_place(schema: Any, root: Schema) -> Iterator[Schema]:
+    """A schema and every one that it may apply to the same value, under whatever condition; each reference once."""
+    seen: set[str] = set()
+    left: list[Any] = [schema]
+    while left:
+        here = left.pop()
+        if not isinstance(here, Mapping):
+            continue
+        yield here
+        reference = here.get("$ref", here.get("$dynamicRef"))
+        if isinstance(reference, str) and reference not in seen:
+            seen.add(reference)
+            with suppress(LookupError):
+                left.append(resolve_pointer(root, reference))
+        for key in ("allOf", "anyOf", "oneOf"):
+            left += here.get(key) or ()
+        left += [here.get(key) for key in ("if", "then", "else")]
+        for key in ("dependentSchemas", "dependencies"):
+            left += (here.get(key) or {}).values()
 
 
 def object_shape(schema: Any, root: Schema) -> ObjectShape:
@@ -157,6 +180,11 @@ def _required(schema: Schema) -> frozenset[str]:
 def _property(schema: Schema, key: str) -> Any:
     if key in _properties(schema):
         return schema["properties"][key]
+    for source, sub in (schema.get("patternProperties") or {}).items():
+        pattern = compile_pattern(source)
+        with suppress(OverBudgetError):
+            if pattern is not None and pattern.search(key, Budget()):
+                return sub
     return schema.get("additionalProperties")
 
 

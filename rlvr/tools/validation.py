@@ -12,7 +12,7 @@ from rlvr.errors import DataError
 from rlvr.tools.compiled import compile_schema
 from rlvr.tools.nodes import Node, Path, PlainObject, State, plain_object
 from rlvr.tools.patterns import OverBudgetError, Pattern, compile_pattern
-from rlvr.tools.schemas import branches, object_shape, resolve_pointer
+from rlvr.tools.schemas import in_place, resolve_pointer
 from rlvr.tools.writable import MAX_ARGUMENTS_DEPTH, why_not_written
 from rlvr.types import GoldCall, Tool
 
@@ -159,14 +159,15 @@ def _checker_of(schema: Mapping[str, Any]) -> _Checker:
 @lru_cache(maxsize=_MAX_CHECKERS)
 def _checker(canonical: str) -> _Checker:
     schema = json.loads(canonical)
-    options = branches(schema, schema)
-    sources = [p for option in options for p in option.get("patternProperties", {})]
-    patterns = [p for p in map(compile_pattern, sources) if p is not None]
-    is_open = any(option.get("additionalProperties", False) is not False for option in options)
-    known = frozenset(object_shape(schema, schema).properties)
+    parts = list(in_place(schema, schema))
+    patterns = [compile_pattern(source) for part in parts for source in part.get("patternProperties") or ()]
+    rest = [part.get(key, False) for part in parts for key in ("additionalProperties", "unevaluatedProperties")]
+    # A pattern that cannot be searched for says nothing about the names that it would allow.
+    is_open = any(value is not False for value in rest) or None in patterns
+    known = frozenset(name for part in parts for name in part.get("properties") or ())
     node, remembers = compile_schema(schema)
     plain = None if is_open or remembers else plain_object(node)
-    return _Checker(node, known, is_open, tuple(patterns), remembers, plain)
+    return _Checker(node, known, is_open, tuple(p for p in patterns if p is not None), remembers, plain)
 
 
 def _written(path: Path, text: str) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from rlvr.audit import AuditResult, Target, audit, rule
 from rlvr.audit.html import page, write_html
+from rlvr.audit.subject import Subject
 from rlvr.audit.text import shown, summary
 from rlvr.errors import RunError
 from rlvr.types import Example
@@ -38,7 +39,8 @@ def test_the_report_states_the_rule_and_shows_the_worst(result: AuditResult) -> 
 
 
 def test_a_clean_report_says_so(few: list[Example]) -> None:
-    result = audit(Target("f", lambda completions, **_: [None] * len(completions)), few, only=["empty"])
+    right = {Subject(example, "hermes").ground_truth for example in few}
+    result = audit(Target("f", lambda completions, **_: [float(c in right) for c in completions]), few, only=["empty"])
     assert result.report().endswith("nothing found")
     assert "0 false rewards" in summary(result)
 
