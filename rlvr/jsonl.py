@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from rlvr.errors import DataError, RunError
 from rlvr.paths import write_whole
@@ -60,13 +60,18 @@ def _open(path: Path) -> Any:
 def append_lines(path: Path, lines: Sequence[str]) -> None:
     """Append lines to a file that a process may have been killed while writing: a cut last line is cut off first."""
     with path.open("ab+") as file:
-        end = file.tell()
-        if end:
-            file.seek(end - 1)
-            if file.read(1) != b"\n":
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)
+        _cut_unfinished(file)
         file.write("".join(f"{line}\n" for line in lines).encode())
+
+
+def _cut_unfinished(file: BinaryIO) -> None:
+    """Cut off a last line without its end."""
+    end = file.seek(0, os.SEEK_END)
+    if end:
+        file.seek(end - 1)
+        if file.read(1) != b"\n":
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def is_utf8(text: str) -> bool:
@@ -93,10 +98,12 @@ def dumps(value: Any, indent: int | None = None) -> str:
 
 
 def append_flushed(path: Path, values: Iterable[Any]) -> None:
-    """Append values, and flush them to the disk. Raises `RunError` where the disk does not take them."""
+    """Append values, and flush them to the disk; a last line that was cut is cut off first. Raises `RunError` where the
+    disk does not take them."""
     data = _lines(values)
     try:
-        with path.open("ab") as file:
+        with path.open("ab+") as file:
+            _cut_unfinished(file)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -48,3 +48,11 @@ def write_whole(path: Path, data: bytes, *, flush: bool = False) -> None:
         if flush:
             file.flush()
             os.fsync(file.fileno())
+
+
+def make_room(path: Path) -> None:
+    """Make the folder in which `path` will stand. Raises `RunError` where a file is in the way, or it is forbidden."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{path.parent}: cannot be made ({error.strerror or error}). Give another --out.") from error

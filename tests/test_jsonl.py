@@ -84,3 +84,14 @@ def test_a_file_is_replaced_whole_and_a_disk_that_takes_nothing_is_told(tmp_path
     assert [p.name for p in tmp_path.iterdir()] == ["a.jsonl"]
     with pytest.raises(RunError, match="make room and run the same command again"):
         append_flushed(tmp_path / "none" / "a.jsonl", [1])
+
+
+def test_what_a_kill_left_of_a_line_is_cut_off_before_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    append_flushed(path, [{"a": 1}])
+    for left in ('{"a": 2, "b', '{"a": 2}'):  # also one that lacks nothing but its end
+        with path.open("a") as file:
+            file.write(left)
+        append_flushed(path, [{"a": 3}])
+        assert path.read_text().splitlines()[-1] == '{"a": 3}'
+    assert [row["a"] for _, row in read_objects(path)] == [1, 3, 3]

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from rlvr.errors import ConfigError
-from rlvr.strict import MistakesError, build, checked, describe, parse_scalar, raise_mistakes, read_yaml
+from rlvr.strict import MistakesError, build, checked, describe, override, parse_scalar, raise_mistakes, read_yaml
 
 
 class Kind(Enum):
@@ -214,3 +214,25 @@ def test_a_boolean_is_still_no_word_of_another_kind() -> None:
     problems: list[str] = []
     build(Outer, {"name": "x", "mode": True}, where="f", problems=problems)
     assert len(problems) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["date: 2024-13-45\n", "x: 0x_\n", "x: !!int x\n", "x: " + "[" * 3000 + "\n", "x: !!timestamp x\n"]
+)
+def test_what_the_yaml_reader_stumbles_over_is_told(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        read_yaml(write(tmp_path, text))
+    value = text.removeprefix("x: ").removeprefix("date: ").strip()
+    assert parse_scalar(value) == value
+
+
+def test_merged_keys_may_be_given_again(tmp_path: Path) -> None:
+    assert read_yaml(write(tmp_path, "x: &a {k: 1, m: 3}\ny: {<<: *a, k: 2}\n"))["y"] == {"k": 2, "m": 3}
+
+
+@pytest.mark.parametrize("text", ["seeds.0.x=1", "seeds.²=1", "seeds.9=1"])
+def test_a_place_that_is_none_is_told(text: str) -> None:
+    problems: list[str] = []
+    override({"seeds": [1, 2]}, text, problems)
+    assert len(problems) == 1
+    assert problems[0].startswith(f"--set {text}: ")

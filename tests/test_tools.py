@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rlvr.errors import DataError
+from rlvr.parsers import get_parser
 from rlvr.tools import check_ground_truth, normalise_tool, normalise_tools, object_shape, property_schema, validate
 from rlvr.tools.type_names import schema_of
-from rlvr.types import GoldCall, OneOf, Tool
+from rlvr.types import GoldCall, OneOf, Tool, ToolCall
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "data" / "samples"
 
@@ -274,3 +276,75 @@ def test_the_xlam_sample_reads_and_its_nine_known_bad_rows_are_found() -> None:
         calls = [GoldCall(a["name"], a["arguments"]) for a in json.loads(row["answers"])]
         bad += bool(check_ground_truth(calls, normalise_tools(row["tools"], f"xlam:{row['id']}")))
     assert (len(rows), bad) == (200, 9)  # a tenth leaves out what its description gives a default for
+
+
+def test_a_multiple_is_told_by_the_numbers_as_they_are_written() -> None:
+    def tool(step: Any) -> Tool:
+        return Tool("f", "", {"type": "object", "properties": {"n": {"type": "number", "multipleOf": step}}})
+
+    cents = tool(0.01)
+    assert [c for c in range(1, 10_000) if validate(cents, {"n": c / 100})] == []
+    assert validate(cents, {"n": 19.995}) == ["n: 19.995 is not a multiple of 0.01"]
+    assert validate(tool(0.1), {"n": 0.30000000000000004}) != []
+    assert validate(tool(2), {"n": 4.0}) == validate(tool(2), {"n": 6}) == []
+    assert validate(tool(2), {"n": 5}) == ["n: 5 is not a multiple of 2"]
+    assert validate(tool(1e-300), {"n": 1e300}) == []
+
+
+SMS = {"properties": {"mode": {"const": "sms"}}}
+PHONE = {"properties": {"phone": {}}, "required": ["phone"]}
+ADDRESS = {"mode": {"properties": {"addr": {}}}}
+SEVERAL = [{"if": {"required": ["mode"]}, "then": {"properties": {name: {}}}} for name in ("a", "b")]
+
+
+@pytest.mark.parametrize(
+    ("more", "arguments"),
+    [
+        ({"if": SMS, "then": PHONE}, {"mode": "sms", "phone": "1"}),
+        ({"if": SMS, "else": {"properties": {"mail": {}}}}, {"mode": "post", "mail": "x"}),
+        ({"dependentSchemas": ADDRESS}, {"mode": "sms", "addr": "x"}),
+        ({"dependencies": ADDRESS}, {"mode": "sms", "addr": "x"}),
+        ({"allOf": SEVERAL}, {"mode": "sms", "a": 1, "b": 2}),
+        ({"allOf": [{"properties": {"x": {}}}], "unevaluatedProperties": {"type": "integer"}}, {"mode": "sms", "y": 1}),
+    ],
+    ids=["then", "else", "dependentSchemas", "dependencies", "several", "unevaluated"],
+)
+def test_what_a_condition_adds_is_known(more: dict[str, Any], arguments: dict[str, Any]) -> None:
+    tool = normalise_tool({"name": "f", "parameters": {"type": "object", "properties": {"mode": {}}, **more}})
+    assert validate(tool, arguments) == []
+    assert validate(tool, {**arguments, "other": "z"}) != []
+
+
+def test_a_condition_still_asks_for_what_it_wants() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"mode": {}},
+        "if": {"properties": {"mode": {"const": "sms"}}},
+        "then": {"properties": {"phone": {"type": "string"}}, "required": ["phone"]},
+        "dependencies": {"mode": ["phone"]},
+    }
+    tool = normalise_tool({"name": "f", "parameters": schema})
+    assert any("phone" in problem for problem in validate(tool, {"mode": "post"}))
+    assert validate(tool, {"mode": "sms", "phone": 5}) == ["phone: 5 is not of type 'string'"]
+
+
+def test_what_everything_was_allowed_counts_as_seen() -> None:
+    inner = {"allOf": [{"properties": {"a": {}}, "additionalProperties": True}], "unevaluatedProperties": False}
+    tool = Tool("f", "", {"type": "object", "properties": {"o": inner}})
+    assert validate(tool, {"o": {"a": 1, "b": 2}}) == []
+    closed = Tool("f", "", {"type": "object", "properties": {"o": {**inner, "allOf": [{"properties": {"a": {}}}]}}})
+    assert validate(closed, {"o": {"a": 1, "b": 2}}) != []
+
+
+def test_an_argument_is_typed_by_the_pattern_that_it_matches() -> None:
+    schema = {
+        "type": "object",
+        "patternProperties": {"^p_": {"type": "integer"}},
+        "additionalProperties": {"type": "string"},
+    }
+    tool = Tool("f", "", schema)
+    assert [dict(s) for s in property_schema(tool, ["p_x"])] == [{"type": "integer"}]
+    assert [dict(s) for s in property_schema(tool, ["q"])] == [{"type": "string"}]
+    parser = get_parser("qwen3_coder")
+    call = ToolCall("f", {"p_x": 5})
+    assert parser.parse(parser.render([call]), tools=[tool]).calls == (call,)

@@ -111,7 +111,7 @@ def _builtin(args: argparse.Namespace) -> SourceOptions:
             **({} if args.spoken is None else {"spoken": args.spoken}),
         )
     except ValueError as error:
-        raise UsageError(f"--{error}") from error
+        raise UsageError(f"--{str(error).replace('tools_offered', 'tools', 1)}") from error
 
 
 def _sizes(text: str | None) -> dict[int, float] | None:

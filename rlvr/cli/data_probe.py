@@ -56,6 +56,7 @@ def add_parser(actions: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from rlvr.cli.eval import context_length, load_examples, resolve_model
     from rlvr.data.difficulty import ProbeProgress, probe, summarise
+    from rlvr.data.probe_file import ProbeFile
     from rlvr.evaluation.progress import Progress, StderrLines
     from rlvr.evaluation.selection import draw
     from rlvr.evaluation.store import fingerprint
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
     backend = choose_backend(args.rollout)
     options = probe_options(args)  # wrong flags are told before a model is loaded
+    ProbeFile(args.out)
     args.suite, args.data_split = None, "train"
     examples = load_examples(args)
     if args.limit is not None:

@@ -48,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
         return _page(args)
     kept, counts = _drawn(args, random.Random(args.seed))
     for example in kept:
-        print(_CONTROL.sub("�", "\n".join(describe(example))) + "\n")
+        text = _CONTROL.sub("�", "\n".join(describe(example)))
+        print(text.encode("utf-8", "replace").decode("utf-8") + "\n")
     print("\n".join(count_lines(counts)))
     return 0
 

@@ -126,6 +126,8 @@ def run(args: argparse.Namespace) -> int:
     models = server.models(args.models) if server else [resolve_model(text, say) for text in args.models]
     length = min([args.max_model_len, *(n for m in models if (n := context_length(m.path)))])
     length = server.length(models, length) if server else length
+    if args.max_new_tokens >= length:
+        raise UsageError(f"--max-new-tokens {args.max_new_tokens} leaves no room for a prompt in {length} tokens.")
     out = out_of(args)
 
     def rendered(structured: bool) -> Any:

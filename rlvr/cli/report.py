@@ -39,12 +39,12 @@ def run(args: argparse.Namespace) -> int:
 
     if args.out is None and (len(args.runs) != 1 or args.eval_dir is not None):
         raise UsageError("--out DIR is required, but for the report of one run, which goes into its folder.")
-    if args.follow is not None and (args.follow < 1 or not args.runs):
+    if args.follow is not None and (not 1 <= args.follow < float("inf") or not args.runs):
         raise UsageError("--follow: expected a RUN, and at least 1 second.")
     out = args.out or args.runs[0]
     page = write_report(args.runs, args.eval_dir, out, refresh_seconds=round(args.follow or 0))
     print(page)
-    while args.follow is not None and not all(load_run(path).finished for path in args.runs):
+    while args.follow is not None and not all(load_run(path).ended for path in args.runs):
         sys.stdout.flush()
         time.sleep(args.follow)
         write_report(args.runs, args.eval_dir, out, refresh_seconds=round(args.follow))

@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from rlvr.errors import UsageError
 
-    if args.every <= 0:
+    if not 0 < args.every < float("inf"):
         raise UsageError(f"--every: got {args.every:g}, expected more than 0 seconds.")
     try:
         return _show(args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from rlvr.data.sources.jsonl import read_jsonl
 from rlvr.errors import DataError, UsageError
 from rlvr.extras import require
 from rlvr.integrations.verl import DATA_SOURCE, to_row
+from rlvr.jsonl import is_utf8
 from rlvr.paths import written_whole
 from rlvr.types import Example
 
@@ -96,6 +98,12 @@ def _write(rows: Iterator[dict[str, Any]], path: Path) -> int:
     schema, count = verl_schema(), 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         while group := list(itertools.islice(rows, ROWS_AT_ONCE)):
-            writer.write_table(pa.Table.from_pylist(group, schema=schema))
+            try:
+                table = pa.Table.from_pylist(group, schema=schema)
+            except UnicodeEncodeError:
+                broken = next(row for row in group if not is_utf8(json.dumps(row, ensure_ascii=False)))
+                told = "holds half a surrogate pair, which Parquet cannot. Mend the text, or leave the row out."
+                raise DataError(ascii(broken["extra_info"].get("id"))[1:-1], told) from None
+            writer.write_table(table)
             count += len(group)
     return count

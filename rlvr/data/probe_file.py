@@ -17,9 +17,11 @@ from rlvr.jsonl import read_objects
 
 
 class ProbeFile:
-    """Reads what is there, and appends to it."""
+    """Reads what is there, and appends to it. Raises `UsageError` for a name that says it is compressed."""
 
     def __init__(self, path: Path) -> None:
+        if path.suffix == ".gz":
+            raise UsageError(f"{path}: is appended to, which a .gz cannot be. Give a name that ends in .jsonl.")
         self.path = path
         self.settings_path = path.with_name(path.name + ".settings.json")
 

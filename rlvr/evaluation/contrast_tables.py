@@ -58,7 +58,7 @@ def accuracy_table(found: Contrast, tests: int) -> Table | None:
         levels = [share(cell.before), share(cell.after)]
         p = [p_value(cell.p), NONE if part is found.top else p_value(cell.p_holm)]
         counts = (str(cell.only_after), str(cell.only_before))
-        body.append((part.category, part.lang, str(part.n), *levels, points(cell.difference), *counts, *p))
+        body.append((part.category, part.lang, str(cell.n), *levels, points(cell.difference), *counts, *p))
     header = ("category", "lang", "n", found.before, found.after, "difference", "won", "lost", "p", "p (Holm)")
     notes = (
         f"Accuracy, as above. Won: right in {found.after} alone; lost: in {found.before} alone. Where nothing differs, "

@@ -54,6 +54,8 @@ def tokens_per_right(records: Sequence[EvalRecord], seed: int) -> Figure:
     if n == 1:
         return Figure(value, None, None, n, method, seed)
     distinct, counts = np.unique(np.array(pairs), axis=0, return_counts=True)  # (k, 2), (k,)
+    if len(distinct) == 1:  # nothing varies: a bootstrap would give an interval of no width
+        return Figure(value, None, None, n, method, seed)
     generator = np.random.default_rng(seed)
     rows = max(1, _CELLS_AT_ONCE // len(distinct))
     sums: list[Any] = []

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rlvr.errors import DataError
-from rlvr.evaluation.statistics import Figure, paired_mean_difference, wilson
+from rlvr.evaluation.statistics import Figure, clustered_width, paired_mean_difference, wilson, wilson_bounds
 from rlvr.rewards import Composition
 from rlvr.rewards.functions import UserFunction, is_async, run_async
 from rlvr.training.advantages import group_advantages
@@ -217,16 +217,29 @@ def _ordering(where: str, groups: Sequence[Sequence[Replayed]]) -> Ordering:
     n = len(groups)
     varied = [(_varies([r.before for r in g]), _varies([r.after for r in g])) for g in groups]
     rows = [r for g in groups for r in g]
-    flips = sum(_sign(r.before.advantage) * _sign(r.after.advantage) < 0 for r in rows)
     return Ordering(
         where,
         best=wilson(sum(_best([r.before for r in g]).isdisjoint(_best([r.after for r in g])) for g in groups), n),
         gained=wilson(sum(after and not before for before, after in varied), n),
         lost=wilson(sum(before and not after for before, after in varied), n),
-        flipped=wilson(flips, len(rows)),
+        flipped=_flipped(groups),
         correlation=_correlation([r.before.advantage for r in rows], [r.after.advantage for r in rows]),
         completions=len(rows),
     )
+
+
+def _flipped(groups: Sequence[Sequence[Replayed]]) -> Figure:
+    """The share of completions whose advantage changes its sign, with Wilson's interval for as many independent ones
+    as the groups are worth: a group's advantages are bound together, and change together."""
+    flips = [[_sign(r.before.advantage) * _sign(r.after.advantage) < 0 for r in g] for g in groups]
+    values = [float(flip) for group in flips for flip in group]
+    if not values:
+        return wilson(0, 0)
+    n, share = len(values), sum(values) / len(values)
+    width = clustered_width(values, [str(i) for i, group in enumerate(flips) for _ in group])
+    independent = len(groups) if width is None else n / max(1.0, width * width)
+    low, high = wilson_bounds(share * independent, independent)
+    return Figure(share, low, high, n, "wilson, by groups")
 
 
 def _totals(sides: Sequence[Side]) -> list[float]:

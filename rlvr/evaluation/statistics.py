@@ -57,7 +57,7 @@ def wilson(successes: int, n: int) -> Figure:
     if n == 0:
         return Figure(None, None, None, 0, "wilson")
     p = successes / n
-    low, high = _wilson_bounds(successes, n)
+    low, high = wilson_bounds(successes, n)
     return Figure(p, low, high, n, "wilson")
 
 
@@ -205,7 +205,7 @@ def student_t(degrees: int) -> float:
     return z + sum(term / float(degrees) ** power for power, term in enumerate(terms, 1))
 
 
-def _wilson_bounds(successes: int, n: int) -> tuple[float, float]:
+def wilson_bounds(successes: float, n: float) -> tuple[float, float]:
     p, z2 = successes / n, Z95 * Z95
     scale = 1 + z2 / n
     centre = (p + z2 / (2 * n)) / scale

@@ -155,6 +155,10 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
+_OF_TRAINING = ("trainer_state.json", "training_args.bin", "look.json")
+"""Beside a model's weights in a run's folder, and no part of it."""
+
+
 def fingerprint(path: str | Path) -> str:
     """What tells one set of weights from another: sizes, and bytes sampled over the weight files, config and tokenizer.
 
@@ -166,7 +170,7 @@ def fingerprint(path: str | Path) -> str:
         return str(path)
     total = hashlib.sha256()
     files = [p for p in sorted(folder.iterdir()) if p.suffix in (".safetensors", ".bin", ".json", ".jinja", ".model")]
-    for file in (p for p in files if p.is_file() and p.name not in ("trainer_state.json", "training_args.bin")):
+    for file in (p for p in files if p.is_file() and p.name not in _OF_TRAINING):
         size = file.stat().st_size
         total.update(f"{file.name} {size}\n".encode())
         with file.open("rb") as handle:

@@ -64,7 +64,7 @@ def headline_table(rows: Sequence[Row], seed: int) -> Table:
             (
                 model,
                 str(every.n),
-                _of(calling, "strict_accuracy"),
+                _of(calling, "strict_accuracy") + judged_of(calling),
                 _of(silent, "abstained"),
                 _of(silent, "false_calls"),
                 share(every.figures["malformed"]),
@@ -87,8 +87,7 @@ def detail_table(rows: Sequence[Row], seed: int) -> Table:
     body = []
     for row in _without_repeats(rows):
         cells = [share(row.figures[name]) for name in names]
-        if (judged := row.figures["strict_accuracy"].n) < row.n:
-            cells[0] += f" (of {judged} judged)"
+        cells[0] += judged_of(row)
         tokens = number(row.figures["completion_tokens"])
         body.append((row.model, row.category, row.lang, str(row.n), *cells, tokens))
     header = ("model", "category", "lang", "n", *(n.replace("_", " ") for n in names), "tokens")
@@ -103,6 +102,12 @@ def detail_table(rows: Sequence[Row], seed: int) -> Table:
     return Table("By category and language", header, tuple(body), left=3, notes=tuple(notes))
 
 
+def judged_of(row: Row | None) -> str:
+    """What stands behind an accuracy over fewer examples than its row: some answers no checker here can judge."""
+    judged = None if row is None else row.figures["strict_accuracy"].n
+    return "" if row is None or judged is None or judged >= row.n else f" (of {judged} judged)"
+
+
 def comparison_table(comparisons: Sequence[Comparison], seed: int) -> Table:
     """One line a pair of models: differences on the same examples."""
     body = tuple(
@@ -110,7 +115,7 @@ def comparison_table(comparisons: Sequence[Comparison], seed: int) -> Table:
             f"{c.before} → {c.after}",
             str(c.n),
             points(c.calling_accuracy),
-            points(c.accuracy),
+            points(c.accuracy) + (f" (of {c.accuracy.n} judged)" if c.accuracy.n < c.n else ""),
             points(c.false_calls),
             number(c.tokens, signed=True),
             share(c.changed),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rlvr.errors import ModelError, UsageError
+from rlvr.paths import make_room
 
 ADAPTER_CONFIG = "adapter_config.json"
 
@@ -126,7 +127,7 @@ def merge_folder(adapter: Path, out: Path, *, base: str | None = None) -> Path:
     model, tokenizer = load_adapter(found, source)
     scratch = out.with_name(f".{out.name}.tmp")
     shutil.rmtree(scratch, ignore_errors=True)
-    scratch.parent.mkdir(parents=True, exist_ok=True)
+    make_room(out)
     save_merged(model, scratch)
     tokenizer.save_pretrained(scratch)
     scratch.replace(out)

@@ -161,7 +161,12 @@ def _whole(model: Path, out: Path, dtype: str, tolerance: float | None) -> Merge
     """A whole model: its files where nothing changes, else its weights in another format."""
     from transformers import AutoConfig
 
-    has = str(AutoConfig.from_pretrained(model).dtype or "").removeprefix("torch.")
+    try:
+        config = AutoConfig.from_pretrained(model)
+    except (OSError, ValueError, KeyError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{model}: its config.json cannot be read: {first}") from error
+    has = str(config.dtype or "").removeprefix("torch.")
     if dtype in ("auto", has) and any(model.glob("*.safetensors")):
         return _copied(model, out, has or "its weights' own format", tolerance)
     return _rewritten(model, out, has or "float32" if dtype == "auto" else dtype, tolerance)

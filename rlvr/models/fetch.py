@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlvr.errors import ModelError, did_you_mean
+from rlvr.errors import MissingExtraError, ModelError, did_you_mean
 from rlvr.models.folder import check_model_folder
 from rlvr.paths import cache_dir
 
@@ -96,7 +96,10 @@ def fetch(name: str, *, source: str = "auto", say: Say | None = None, force: boo
     model, target = KNOWN_MODELS[name], folder_of(name)
     if target.is_dir() and not force:
         return check_model_folder(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"{target.parent}: cannot be made ({error.strerror}). RLVR_CACHE names the folder.") from error
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}-") as scratch:
         made = Path(scratch) / "model"
         if not (source in ("auto", "hub") and _from_hub(model, made, say, required=source == "hub")):
@@ -119,6 +122,8 @@ def _from_hub(model: KnownModel, made: Path, say: Say, *, required: bool) -> boo
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError
     except ImportError:
+        if required:
+            raise MissingExtraError("huggingface_hub", "train", "Fetching from the hub") from None
         return False
     say(f"asking the hub for {model.hub_id}")
     try:

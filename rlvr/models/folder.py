@@ -57,7 +57,7 @@ def inspect_model_folder(path: str | Path) -> str:
     index = path / "model.safetensors.index.json"
     shards = [path / "model.safetensors"]
     if not shards[0].is_file():
-        shards = sorted({path / str(n) for n in _read_json(index)["weight_map"].values()}) if index.is_file() else []
+        shards = sorted(path / name for name in indexed_shards(index)) if index.is_file() else []
     for shard in shards:
         if not shard.is_file():
             raise ModelError(
@@ -68,6 +68,14 @@ def inspect_model_folder(path: str | Path) -> str:
     kind = ", ".join(config.get("architectures") or ["architecture unknown"])
     context = config.get("max_position_embeddings", "unknown")
     return f"{path}: a complete model folder ({kind}, context {context} tokens, weights {size:.1f} MB)"
+
+
+def indexed_shards(index: Path) -> set[str]:
+    """The weight files that an index names. Raises `ModelError` where it is none."""
+    names = _read_json(index).get("weight_map")
+    if not isinstance(names, dict) or not names:
+        raise ModelError(f"{index}: names no weight files (weight_map). Fetch the model again.")
+    return {str(name) for name in names.values()}
 
 
 def check_length(file: Path) -> None:

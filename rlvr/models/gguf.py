@@ -20,6 +20,7 @@ from rlvr.errors import RunError, UsageError
 from rlvr.extras import has
 from rlvr.models.adapter import adapter_folder
 from rlvr.models.run_model import check_weights, finished_model
+from rlvr.paths import make_room
 
 SCRIPT = "convert_hf_to_gguf.py"
 VARIABLE = "LLAMA_CPP"
@@ -91,7 +92,7 @@ def export_gguf(
         raise UsageError(f"{out}: is there already. Give another --out, or --force to write over a file.")
     script = find_converter(converter)
     model = finished_model(source)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_room(out)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as name:
         scratch = Path(name)
         if adapter_folder(model) is not None:

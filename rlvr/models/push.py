@@ -63,6 +63,7 @@ def pack(source: Path) -> Parcel:
     beside = folder / ADAPTER
     if (beside / ADAPTER_CONFIG).is_file():
         if _on_the_hub(_base(beside)):
+            check_weights(beside)
             files += [beside / ADAPTER_CONFIG, beside / ADAPTER_WEIGHTS]
         else:
             left.append((f"{ADAPTER}/", f"its model, {_base(beside)}, is a folder of this machine"))

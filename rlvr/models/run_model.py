@@ -7,13 +7,13 @@ from pathlib import Path
 
 from rlvr.errors import ModelError, UsageError
 from rlvr.models.adapter import ADAPTER_CONFIG, holds_model
-from rlvr.models.folder import check_length, inspect_model_folder
+from rlvr.models.folder import check_length, indexed_shards, inspect_model_folder
 
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _CARRIED = (".json", ".jinja", ".model", ".txt", ".tiktoken")
-_OF_TRAINING = ("trainer_state.json", "training_args.json", "run.json", "preflight.json")
+_OF_TRAINING = ("trainer_state.json", "training_args.json", "run.json", "preflight.json", "look.json")
 
 
 def finished_model(source: Path) -> Path:
@@ -92,5 +92,4 @@ def _shards(folder: Path) -> set[str]:
         return {ADAPTER_WEIGHTS}
     if (folder / WEIGHTS).is_file() or not (folder / INDEX).is_file():
         return {WEIGHTS}
-    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    return {str(name) for name in index["weight_map"].values()}
+    return indexed_shards(folder / INDEX)

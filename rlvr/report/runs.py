@@ -41,6 +41,11 @@ class Run:
         ended, resumed = self.info.get("finished"), self.info.get("resumed")
         return bool(ended) and not (resumed and str(resumed) > str(ended))
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes: it finished, or a guard stopped it and nobody resumed it."""
+        return self.finished or bool(self.info.get("stopped"))
+
     def components(self) -> list[str]:
         """The reward components that were logged, in order of first appearance."""
         found: dict[str, None] = {}

@@ -12,7 +12,7 @@ from rlvr.errors import DataError
 from rlvr.evaluation.metrics import ALL, CALLING, NO_CALL, Row, find
 from rlvr.evaluation.refusals import RefusalRow
 from rlvr.evaluation.store import write_json
-from rlvr.evaluation.tables import NONE, Table, points, share
+from rlvr.evaluation.tables import NONE, Table, judged_of, points, share
 
 EXTRA = "tables.json"
 """In an evaluation's folder: a list of tables that the report shows, each `{title, header, body, left?, notes?}`."""
@@ -28,7 +28,7 @@ def category_table(rows: Sequence[Row], metric: str = "strict_accuracy") -> Tabl
     body = []
     for model in models:
         found = [find(rows, model, c) for c in columns]
-        body.append((model, *(NONE if row is None else share(row.figures[metric]) for row in found)))
+        body.append((model, *(NONE if row is None else share(row.figures[metric]) + judged_of(row) for row in found)))
     notes = (
         "Strict accuracy in percent with 95% intervals (Wilson). “calling” is every example that wants a call. Where "
         "none is wanted, the right words count.",

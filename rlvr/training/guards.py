@@ -16,6 +16,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
 from rlvr.errors import GuardError
+from rlvr.models.adapter import holds_model
 from rlvr.training.guard_options import GuardOptions
 from rlvr.training.guard_rules import NON_FINITE, Firing, Watch
 from rlvr.training.looks import LookCallback
@@ -194,7 +195,7 @@ def stop_error(firing: Firing, folder: RunFolder) -> GuardError:
     checkpoint, selected = folder.last_checkpoint(), folder.facts().get("selected")
     report = [f"{folder.path}: guard {firing.guard} stopped the run at step {firing.step}: {firing.what}."]
     report.append(f"Kept: {checkpoint or 'no checkpoint was written yet'}.")
-    if selected and (folder.final / "config.json").is_file():
+    if selected and holds_model(folder.final):
         report.append(
             f"Selected so far: step {selected['step']} (strict score {selected['strict']:.3f}), in {folder.final}."
         )

@@ -7,12 +7,13 @@ import re
 import signal
 import threading
 import time
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from rlvr.audit import CLAUSES, Target, as_target, audit
+from rlvr.audit import CLAUSES, Target, as_target, audit, load_examples
 from rlvr.audit.subject import Subject
 from rlvr.audit.target import END_OF_TEXT, Broken, Row, accepted_columns, prompt_text
 from rlvr.types import Example
@@ -199,3 +200,56 @@ def test_what_is_no_list_is_a_finding(values: Any) -> None:
     score = Target("f", lambda **_: values).score([Row(SUBJECT, "a")])[0]
     assert isinstance(score, Broken)
     assert score.clause == "type"
+
+
+def test_a_reward_that_never_applies_is_told(few: list[Example]) -> None:
+    """The likeliest mistake: the column has another name, and every score is None."""
+
+    def wrong_column(completions: list[str], solution: Any = None, **_: Any) -> list[float | None]:
+        return [None if solution is None else 1.0 for _ in completions]
+
+    result = audit(Target("f", wrong_column), few, only=["empty"])
+    assert [f.family for f in result.findings] == ["never"]
+    some = audit(
+        Target("f", lambda completions, expects, **_: [None if e == "any" else 0.0 for e in expects]),
+        few,
+        only=["empty"],
+    )
+    assert "never" not in {f.family for f in some.findings}
+
+
+def test_text_is_no_score(few: list[Example]) -> None:
+    assert clauses(Target("f", lambda completions, **_: ["1.0"] * len(completions)), few, only=["empty"]) == {"type"}
+
+
+def test_a_light_completion_that_never_ends_is_stopped_and_the_rest_is_scored(
+    monkeypatch: pytest.MonkeyPatch, few: list[Example]
+) -> None:
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        pytest.skip("needs a timer in the main thread")
+    monkeypatch.setattr("rlvr.audit.target.STOP_SECONDS", 1)
+
+    def hangs(completions: list[str], **_: Any) -> list[float]:
+        while "..." in completions:
+            pass
+        return [0.5] * len(completions)
+
+    target = Target("f", hangs)
+    rows = [Row(SUBJECT, text) for text in ("a", "...", "b")]
+    broken = target.score(rows)
+    assert [s if not isinstance(s, Broken) else s.clause for s in broken] == [0.5, "slow", 0.5]
+    assert target.stops == 1
+
+
+def test_further_columns_of_a_row_reach_the_function(tmp_path: Path) -> None:
+    call = {"name": "f", "arguments": {"a": 1}}
+    tool = {"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}}
+    rows = [{"tools": [tool], "ground_truth": [call], "query": "Do f with 1.", "answer": "z", "prompt": "p"},
+            {"tools": [tool], "ground_truth": [call], "query": "Do f with 1.", "weight": 2}]  # fmt: skip
+    path = tmp_path / "d.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    seen: dict[str, Any] = {}
+    subjects = [Subject(e, "hermes") for e in load_examples(path)]
+    Target("spy", lambda **columns: seen.update(columns) or [0.0, 0.0]).score([Row(s, "x") for s in subjects])
+    assert (seen["answer"], seen["weight"]) == (["z", None], [None, 2])
+    assert seen["prompts"][0] != "p"

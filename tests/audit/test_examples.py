@@ -141,3 +141,24 @@ def test_a_file_without_examples_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_the_examples_are_the_same_each_time() -> None:
     assert built_in_examples() == built_in_examples()
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": ["integer", "null"]},
+        {"type": "integer", "nullable": True},
+        True,
+        {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+    ],
+)
+def test_an_argument_that_may_be_null_can_be_audited(tmp_path: Path, schema: Any) -> None:
+    tool = {"name": "f", "parameters": {"type": "object", "properties": {"a": schema}}}
+    examples = load_examples(write(tmp_path / "d.jsonl", row(tools=[tool])))
+    result = audit(composition_target(load_composition("function_calling")), examples, skip=["very_long"])
+    assert [f.message for f in result.findings if f.kind == "contract"] == []
+
+
+def test_a_query_in_parts_is_text(tmp_path: Path) -> None:
+    messages = [{"role": "user", "content": [{"type": "text", "text": "Do f "}, {"type": "text", "text": "with 1."}]}]
+    assert load_examples(write(tmp_path / "d.jsonl", row(messages=messages)))[0].query == "Do f with 1."

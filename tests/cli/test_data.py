@@ -125,7 +125,7 @@ def test_show_is_readable_and_seeded(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["build", "--source", "builtin", "--out", "O", "--categories", "simpel"], "categories: simpel unknown"),
         (["build", "--source", "builtin", "--out", "O", "--categories", "multi_turn"], "not made by the generator"),
         (["build", "--source", "builtin", "--out", "O", "--tools", "two=1"], "'two' is no number of tools"),
-        (["build", "--source", "builtin", "--out", "O", "--tools", "99=1"], "tools_offered: got {99: 1.0}"),
+        (["build", "--source", "builtin", "--out", "O", "--tools", "99=1"], "--tools: got {99: 1.0}"),
         (["build", "--source", "builtin", "--out", "O", "--spoken", "2"], "spoken: got 2.0, expected a share"),
         (["build", "--recipe", "warmup", "--out", "O", "--seed", "1"], "--seed: the recipe says this"),
         (["build", "--recipe", "none", "--out", "O"], "none: no such recipe file"),

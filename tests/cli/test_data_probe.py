@@ -28,6 +28,7 @@ def build(tmp_path: Path) -> Path:
         (["--limit", "0"], "--limit must be at least 1"),
         (["--max-new-tokens", "4096"], "leaves no room"),
         (["--chunk", "0"], "chunk_size: got 0"),
+        (["--out", "p.jsonl.gz"], "p.jsonl.gz: is appended to, which a .gz cannot be"),
     ],
 )
 def test_wrong_flags_are_told_at_once(

@@ -308,3 +308,15 @@ def test_the_suites_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         parse("--suites")
     assert caught.value.code == 0
     assert "bfcl-small: " in capsys.readouterr().out
+
+
+def test_a_limit_of_tokens_above_the_models_own_context_is_told(engine: Engine, data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    given = model(folder)
+    (folder / "config.json").write_text(json.dumps({"max_position_embeddings": 100}))
+    args = parse(given, "--data", data, "--out", tmp_path / "o", "--rollout", "transformers",
+                 "--max-model-len", 4096, "--max-new-tokens", 100)  # fmt: skip
+    with pytest.raises(UsageError, match="--max-new-tokens 100 leaves no room for a prompt in 100 tokens"):
+        args.run(args)
+    assert engine.started == []
+    assert not (tmp_path / "o").exists()

@@ -71,8 +71,15 @@ def test_following_writes_the_page_anew_until_the_run_has_finished(
     assert 'http-equiv="refresh"' not in page.read_text(), "a finished run needs no loading again"
 
 
+def test_following_ends_where_a_guard_stopped_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 1.0}\n')
+    (tmp_path / "run.json").write_text('{"max_steps": 9, "finished": null, "stopped": {"guard": "entropy", "step": 1}}')
+    monkeypatch.setattr(report.time, "sleep", lambda seconds: pytest.fail("waits for a run that has ended"))
+    assert parse(str(tmp_path), "--follow", "30").run(parse(str(tmp_path), "--follow", "30")) == 0
+
+
 def test_following_needs_a_run_and_a_time() -> None:
-    for argv in (("--follow", "5", "--eval", "x", "--out", "y"), ("run", "--follow", "0")):
+    for argv in (("--follow", "5", "--eval", "x", "--out", "y"), ("run", "--follow", "0"), ("run", "--follow", "nan")):
         args = parse(*argv)
         with pytest.raises(UsageError, match="--follow"):
             args.run(args)

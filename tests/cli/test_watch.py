@@ -180,6 +180,8 @@ def test_a_folder_without_a_run_is_one_clear_error(
 def test_a_wrong_pace_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["watch", str(write_run(tmp_path / "run")), "--every", "0"]) == 2
     assert "--every: got 0" in capsys.readouterr().err
+    assert main(["watch", str(write_run(tmp_path / "other")), "--every", "nan"]) == 2
+    assert "--every: got nan" in capsys.readouterr().err
 
 
 def test_the_folder_of_several_runs_names_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -200,3 +200,12 @@ def test_few_rows_are_held_at_once(tmp_path: Path, examples: list[Example], monk
     assert export_verl(source(), tmp_path / "a.parquet") == 60
     assert written == [(min(7 * (i + 1), 60), 7 if i < 8 else 4) for i in range(9)]
     assert pq.ParquetFile(tmp_path / "a.parquet").metadata.num_row_groups == 9
+
+
+def test_half_a_surrogate_pair_is_told_by_its_row(tmp_path: Path, examples: list[Example]) -> None:
+    broken = dict(json.loads(data_line(examples[0])), id="e-1", messages=[{"role": "user", "content": "a\ud83d"}])
+    data = tmp_path / "d.jsonl"
+    data.write_text(json.dumps(broken) + "\n")
+    with pytest.raises(DataError, match="e-1: holds half a surrogate pair"):
+        export_verl(read_examples(data), tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()

@@ -11,15 +11,19 @@ from pathlib import Path
 import pytest
 
 from rlvr.evaluation.anatomy import all_faults, anatomy
+from rlvr.evaluation.compare import compare_successive
 from rlvr.evaluation.contrast import Contrast, contrasts
-from rlvr.evaluation.contrast_tables import families, tables
+from rlvr.evaluation.contrast_tables import accuracy_table, families, tables
 from rlvr.evaluation.efficiency import efficiency, efficiency_table
+from rlvr.evaluation.metrics import rows
 from rlvr.evaluation.records import EvalRecord
 from rlvr.evaluation.sides import Side
+from rlvr.evaluation.tables import comparison_table, headline_table
 from rlvr.report.compare_page import compare_page
 from rlvr.report.explorer import pack
 from rlvr.report.model_card.results import changes
 from rlvr.report.samples import choose_cards
+from rlvr.report.tables import category_table
 
 MakeRecord = Callable[..., EvalRecord]
 OPEN = {"judged": False, "outcome": "calls", "reason": "scored by the official checker only", "category": "java"}
@@ -86,3 +90,15 @@ def test_the_report_calls_them_not_judged(before: list[EvalRecord], after: list[
     assert said == [[1, 0, 1, None, None], [1, 1, None, 1, None]]
     assert {card.id for card in choose_cards([*before, *after], examples)} == {"ex-000", "ex-001"}
     assert choose_cards(before[3:], examples) == []
+
+
+def test_n_beside_an_accuracy_is_of_the_judged(
+    before: list[EvalRecord], after: list[EvalRecord], found: list[Contrast]
+) -> None:
+    table = rows(before, 0)
+    assert "66.7 [20.8, 93.9] (of 3 judged)" in headline_table(table, 0).text()
+    assert "(of 1 judged)" in category_table(table).text()
+    assert "(of 2 judged)" in comparison_table(compare_successive([*before, *after]), 0).text()
+    by_slice = accuracy_table(found[0], 1)
+    assert by_slice is not None
+    assert next(line[:3] for line in by_slice.body if line[0] == "java") == ("java", "all", "0")

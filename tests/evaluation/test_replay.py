@@ -13,6 +13,7 @@ pytest.importorskip("pyarrow", reason="needs the train or data extra")
 
 from rlvr.cli import main
 from rlvr.evaluation.replay import Replay, changes, largest, orderings, replay
+from rlvr.evaluation.statistics import wilson
 from rlvr.rewards import Composition, load_composition
 from rlvr.rewards.batch import RewardComponent
 from rlvr.training.advantages import group_advantages
@@ -213,3 +214,17 @@ def test_mistakes_are_one_clear_error(
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_completions_of_a_group_change_together_so_the_interval_is_of_groups(tmp_path: Path) -> None:
+    """Ten times the same four groups: half of each changed group's signs flip together."""
+    composition = load_composition("function_calling", "stage1")
+    done = replay(save(tmp_path / "run", composition, 10), load_composition("function_calling_card", "stage2"))
+    flipped = find(orderings(done), "all").flipped
+    assert (flipped.value, flipped.n) == (0.5, 80)
+    plain = wilson(40, 80)
+    assert None not in (flipped.low, flipped.high, plain.low, plain.high)
+    assert flipped.high - flipped.low > 1.2 * (plain.high - plain.low)
+    same = find(orderings(replay(tmp_path / "run", composition)), "all").flipped
+    assert same.value == same.low == 0.0
+    assert same.high == pytest.approx(wilson(0, 40).high), "80 completions, but 40 groups"

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,19 @@ def test_records_are_not_read_again_for_each_chunk_or_model(
         evaluate(specs, examples, fake.factory, out_dir=tmp_path / str(models), render=plain, chunk_size=size)
         counts.append(count)
     assert counts[0] == counts[1] <= 4
+
+
+@pytest.mark.parametrize("cut", [6, 12])
+def test_a_record_that_was_cut_is_made_again_and_none_is_lost(
+    fake: Any, examples: list[Example], make_model: Any, plain: Any, tmp_path: Path, cut: int
+) -> None:
+    """A full disk may end the file inside the first record of a chunk: there are as many ends of lines as records."""
+    many = [replace(e, id=f"{e.id}-{n}") for n in range(3) for e in examples][:13]
+    specs, out = [ModelSpec("a", make_model("a"))], tmp_path / "out"
+    evaluate(specs, many, fake.factory, out_dir=out, render=plain, chunk_size=6)
+    records = out / "records.jsonl"
+    whole = records.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    records.write_bytes(b"".join(lines[:cut]) + lines[cut][:40])
+    evaluate(specs, many, fake.factory, out_dir=out, render=plain, chunk_size=6)
+    assert sorted(records.read_bytes().splitlines()) == sorted(whole.splitlines())

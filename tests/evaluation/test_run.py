@@ -309,6 +309,7 @@ def test_a_fingerprint_sees_one_changed_weight_file_and_no_optimizer(make_model:
     folder = make_model("m", weights=bytes(3_000_000))
     first = fingerprint(folder)
     (folder / "optimizer.pt").write_bytes(b"x")
+    (folder / "look.json").write_text("{}")
     assert fingerprint(folder) == first
     (folder / "model.safetensors").write_bytes(bytes(2_999_000) + b"1" * 1000)
     assert fingerprint(folder) != first

@@ -144,3 +144,10 @@ def test_the_real_server_verifies(worked: tuple[Example, str, bool, float, bool]
     answer = asyncio.run(built.verify(request))
     assert answer.reward == pytest.approx(reward)
     assert answer.acc == float(right)
+
+
+@pytest.mark.parametrize("kind", ["mcp_call", "custom_tool_call", "web_search_call"])
+def test_a_refusal_beside_a_call_of_another_kind_is_no_refusal(examples: dict[str, Example], kind: str) -> None:
+    said = {"type": "output_text", "text": "I'm sorry, I can't book flights."}
+    output = [{"type": "message", "role": "assistant", "content": [said]}, {"type": kind, "name": "book"}]
+    assert not nemo_gym.verify({**nemo_gym.to_row(examples["none"]), "response": response(output)}, Scorer()).right

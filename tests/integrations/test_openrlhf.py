@@ -163,3 +163,10 @@ def test_the_real_executor_takes_it(tmp_path: Path, examples: dict[str, Example]
     output = asyncio.run(executor.execute(PROMPT, label, sampling, 4096, Letters(), Engine()))
     assert output["reward"].tolist() == pytest.approx([0.52])
     assert output["scores"].tolist() == [1.0]
+
+
+def test_a_prompt_that_ends_inside_reasoning_is_seen(examples: dict[str, Example]) -> None:
+    refusal, opened, label = "I'm sorry, I can't book flights.", f"{PROMPT}<think>\n", to_label(examples["none"])
+    texts = [refusal, f"No tool.</think>{refusal}"]
+    numbers = RemoteReward().numbers([opened + text for text in texts], [opened] * 2, [label] * 2)
+    assert numbers["scores"] == [0.0, 1.0]

@@ -92,3 +92,17 @@ def test_a_composition_that_is_loaded_keeps_its_stage() -> None:
 def test_the_reward_and_the_verdict_are_two_numbers() -> None:
     numbers = Scored(0.47, False, {"format": 1.0}).numbers()
     assert (numbers["score"], numbers["acc"]) == (0.47, 0.0)
+
+
+OPENED = "<|im_start|>user\nBook a flight.<|im_end|>\n<|im_start|>assistant\n<think>\n"
+
+
+def test_reasoning_that_a_prompt_opened_is_no_answer(examples: dict[str, Example]) -> None:
+    """What stands in a reasoning block that never ends is not said, wherever the block was opened."""
+    refusal = "I'm sorry, I can't book flights."
+    row = {**row_of(examples["none"]), "prompts": OPENED}
+    assert not Scorer().one(refusal, row).right
+    assert Scorer().one(f"Hm.</think>{refusal}", row).right
+    assert Scorer().one(refusal, {**row, "reasoning_opened": False}).right
+    both = Scorer().batch([refusal, refusal], [row, row_of(examples["none"])])
+    assert [s.right for s in both] == [False, True]

@@ -79,7 +79,7 @@ def test_messages_come_as_mappings_or_classes_with_calls_in_any_form(examples: d
     flat = {"id": "1", "name": "get_weather", "arguments": arguments}
     nested = {"id": "1", "type": "function", "function": {"name": "get_weather", "arguments": arguments}}
     correctness = verifiers.rubric_functions(Scorer())[0][1]
-    for call in (flat, nested, json.dumps(nested)):
+    for call in (flat, nested, json.dumps(nested), Message(**nested)):
         for message in ({"role": "assistant", "content": None, "tool_calls": [call]},
                         Message(role="assistant", content=None, tool_calls=[call])):  # fmt: skip
             assert correctness(completion=[message], info=row["info"]) == 1.0

@@ -185,3 +185,13 @@ def test_the_real_package_loads_and_runs_the_manager(examples: dict[str, Example
     result = asyncio.run(manager.run_single(data))
     assert result["reward_score"] == pytest.approx(0.52)
     assert cls.assemble_rm_scores(data, [result["reward_score"]]).sum().item() == pytest.approx(0.52)
+
+
+@pytest.mark.parametrize(("opening", "right"), [("<think>\n", 0.0), ("", 1.0)])
+def test_the_reward_manager_sees_that_a_prompt_opened_reasoning(
+    manager: Any, examples: dict[str, Example], opening: str, right: float
+) -> None:
+    data = item(examples["none"], "I'm sorry, I can't book flights.")
+    data.batch["prompts"] = Ids([PAD] * 60 + [ord(c) for c in f"assistant\n{opening}"])
+    made = manager(config={}, tokenizer=Letters(), compute_score=None)
+    assert asyncio.run(made.run_single(Data([data])))["reward_extra_info"]["acc"] == right

@@ -170,6 +170,11 @@ def test_bad_input(adapter: Path, tiny_model: Path, tmp_path: Path, capsys: pyte
     assert "goes with an adapter" in fails(str(tiny_model), *out, "--base", "org/model")
     assert "--per-prompt: goes with --to dpo or sft, not merged" in fails(str(adapter), *out, "--per-prompt", "2")
     run = finished(tmp_path / "run", tiny_model)
+    config = run / "final" / "config.json"
+    kept = config.read_text()
+    config.write_text(json.dumps({**json.loads(kept), "model_type": "nobody_knows"}))
+    assert "its config.json cannot be read" in fails(str(run), *out)
+    config.write_text(kept)
     (run / "run.json").write_text("{}")
     assert "has not finished" in fails(str(run), *out)
     (run / "run.json").write_text("{")

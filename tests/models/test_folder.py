@@ -11,6 +11,7 @@ import pytest
 
 from rlvr.errors import ModelError
 from rlvr.models import check_model_folder, inspect_model_folder
+from rlvr.models.run_model import check_weights
 
 
 @pytest.fixture
@@ -82,3 +83,12 @@ def test_shards_are_followed(folder: Path) -> None:
     index.write_text(json.dumps({"weight_map": {"a": "part-1.safetensors", "b": "part-2.safetensors"}}))
     with pytest.raises(ModelError, match=r"names part-2\.safetensors, which is not there"):
         inspect_model_folder(folder)
+
+
+@pytest.mark.parametrize("text", ["{}", '{"weight_map": ["a"]}', '{"weight_map": {}}'])
+def test_an_index_that_names_no_files(folder: Path, text: str) -> None:
+    (folder / "model.safetensors").rename(folder / "part-1.safetensors")
+    (folder / "model.safetensors.index.json").write_text(text)
+    for check in (inspect_model_folder, check_weights):
+        with pytest.raises(ModelError, match="names no weight files"):
+            check(folder)

@@ -102,3 +102,9 @@ def test_a_converter_that_fails(converter: Path, tiny_model: Path, tmp_path: Pat
         export_gguf(tiny_model, out, converter=converter, force=True)
     assert out.read_text() == "before"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["llama.cpp", "m.gguf"]
+
+
+def test_a_file_in_the_folders_place(converter: Path, tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="file: cannot be made"):
+        export_gguf(tiny_model, tmp_path / "file" / "m.gguf", converter=converter)

@@ -169,3 +169,17 @@ def test_a_hub_that_refuses_the_token(run: Path) -> None:
         push(run, "me/model", api=Hub(ConnectionError("no route")))
     with pytest.raises(UsageError, match="expected OWNER/NAME, a model on the hub"):
         push(run, "model", api=Hub())
+
+
+def test_an_adapter_beside_the_model_is_checked_too(run: Path) -> None:
+    beside = run / "final" / "adapter"
+    beside.mkdir()
+    (beside / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/model"}))
+    assert "no adapter_model.safetensors" in refused(run)
+    (beside / "adapter_model.safetensors").write_bytes(b"xx")
+    assert "adapter_model.safetensors" in refused(run)
+
+
+def test_what_a_look_found_stays_here(run: Path) -> None:
+    (run / "final" / "look.json").write_text("{}")
+    assert "look.json" in dict(pack(run).left)

@@ -32,6 +32,7 @@ def tool_call(arguments: Any, name: Any = "f") -> dict[str, Any]:
         assistant(None, tool_calls=[tool_call({"x": 1})]),
         assistant("", tool_calls=[tool_call('{"x": 1}')]),
         assistant("", tool_calls=[{"name": "f", "arguments": {"x": 1}}]),
+        assistant(None, function_call={"name": "f", "arguments": '{"x": 1}'}, tool_calls=None),
         [{"role": "user", "content": "hi"}, *assistant(BLOCK), {"role": "tool", "content": BLOCK}],
     ],
 )
@@ -120,3 +121,21 @@ def test_messages_together_may_be_as_long_as_one_text(hermes: Parser) -> None:
 )
 def test_total(messages: list[dict[str, Any]]) -> None:
     assert parse_messages(messages, get_parser("hermes")).outcome in set(Outcome)
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        assistant(None, refusal="I can't."),
+        assistant("", refusal="I can't."),
+        assistant([{"type": "refusal", "refusal": "I can't."}]),
+    ],
+)
+def test_a_refusal_beside_the_content_is_text(hermes: Parser, messages: list[dict[str, Any]]) -> None:
+    parsed = parse_messages(messages, hermes)
+    assert (parsed.outcome, parsed.text) == (Outcome.ABSTAIN, "I can't.")
+
+
+def test_an_older_call_beside_a_refusal_is_a_call(hermes: Parser) -> None:
+    parsed = parse_messages(assistant("I can't.", function_call={"name": "f", "arguments": "{"}), hermes)
+    assert parsed.outcome is Outcome.MALFORMED

@@ -166,3 +166,9 @@ def test_what_is_written_can_be_read_whatever_the_names(name: str, made: list[To
 def test_what_a_format_cannot_write_is_refused(name: str, call: ToolCall) -> None:
     with pytest.raises(UsageError, match=f"{name} cannot write .*Another format can"):
         get_parser(name).render([call])
+
+
+@pytest.mark.parametrize("key", ["city ", "city\u00a0", "ci ty", "city\u2029"])
+def test_pythonic_refuses_a_name_that_it_could_not_read_back(key: str) -> None:
+    with pytest.raises(UsageError, match="an argument of the name"):
+        get_parser("pythonic").render([ToolCall("f", {key: "x"})])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rlvr.evaluation.metrics import ALL, CALLING, NO_CALL, Row, find
-from rlvr.evaluation.tables import Table, comparison_table, headline_table, number, share
+from rlvr.evaluation.tables import Table, comparison_table, headline_table, judged_of, number, share
 from rlvr.report.model_card import recipe
 from rlvr.report.model_card.data import Licence
 from rlvr.report.model_card.facts import Chain
@@ -106,7 +106,7 @@ def slices_table(suite: Suite) -> Table:
     for row in _slices(suite):
         before = find(suite.table, beside, row.category, row.lang) if beside else None
         cells = [
-            share(row.figures["strict_accuracy"]),
+            share(row.figures["strict_accuracy"]) + judged_of(row),
             share(row.figures["false_calls"]),
             share(row.figures["malformed"]),
         ]

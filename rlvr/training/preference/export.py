@@ -155,8 +155,12 @@ def _begin(
 def _unfinished(run: Path | None) -> list[str]:
     if run is None:
         return []
-    facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    return [] if facts.get("finished") else ["  the run has not finished: these are its samples so far"]
+    try:
+        facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        finished = facts.get("finished")
+    except (OSError, ValueError, AttributeError) as error:
+        raise UsageError(f"{run / 'run.json'}: cannot be read ({error}).") from error
+    return [] if finished else ["  the run has not finished: these are its samples so far"]
 
 
 def _pair_rows(files: Sequence[Path], picks: Sequence[Pick], done: Exported) -> Iterator[dict[str, Any]]:
