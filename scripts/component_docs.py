@@ -87,7 +87,7 @@ def _cases(component: str) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- |"
     for case in rows:
         score = "–" if case["score"] is None else f"{case['score']:.6g}".replace("-", "−")
-        yield f"| {_code(case['completion'])} | {_wanted(case)} | {case['kind']} | {score} | {_cell(case['why'])} |"
+        yield f"| {_code(_text(case['completion']))} | {_wanted(case)} | {case['kind']} | {score} | {_cell(case['why'])} |"
 
 
 def _wanted(case: dict[str, Any]) -> str:
@@ -102,6 +102,10 @@ def _wanted(case: dict[str, Any]) -> str:
 
 def _arguments(arguments: dict[str, Any]) -> str:
     return ", ".join(f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in arguments.items())
+
+
+def _text(completion: Any) -> str:
+    return completion if isinstance(completion, str) else json.dumps(completion, ensure_ascii=False)
 
 
 def _code(text: str) -> str:
