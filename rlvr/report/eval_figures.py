@@ -24,7 +24,8 @@ _SIDES = ((True, "Where a call is wanted"), (False, "Where no call is wanted"))
 def tradeoff_picture(rows: Sequence[Row]) -> Picture | None:
     """Strict accuracy against completion tokens, each model a point with both intervals, joined in their order.
 
-    Both axes of a panel are over the same examples. Better is up and to the left.
+    Both axes of a panel are over the same examples, but that accuracy, whose n is shown, leaves out what nobody here
+    can judge. Better is up and to the left.
     """
     models = list(dict.fromkeys(r.model for r in rows))
     slices = ((ALL, "All examples"), (CALLING, "Examples that want a call"))
@@ -40,7 +41,8 @@ def tradeoff_picture(rows: Sequence[Row]) -> Picture | None:
             found = [(m, r) for m in models if (r := find(rows, m, category))]
             places = [(r.figures["completion_tokens"], r.figures["strict_accuracy"]) for _, r in found]
             _points(axis, [m for m, _ in found], models, [(x, _percent(y)) for x, y in places], theme, joined=True)
-            title(axis, name, theme, f"strict accuracy in percent, 95% intervals; {_n(r for _, r in found)}")
+            n = _span(r.figures["strict_accuracy"].n for _, r in found)
+            title(axis, name, theme, f"strict accuracy in percent, 95% intervals; n {n}")
             axis.set_xlabel("completion tokens, mean (fewer is cheaper)", fontsize=8, color=theme.faint)
         return png(figure)
 
@@ -258,10 +260,6 @@ def _accuracy(row: Row | None) -> Figure | None:
 
 def _same(one: Row | None, other: Row | None) -> bool:
     return one is None or (other is not None and one.n == other.n)
-
-
-def _n(rows: Any) -> str:
-    return f"n {_span(r.n for r in rows)}"
 
 
 def _span(counts: Any) -> str:
