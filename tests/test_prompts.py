@@ -190,3 +190,23 @@ def test_without_tools_and_without_a_chat_template_the_prompt_is_chatml(tokenize
     tokenizer.chat_template = None
     text = render(example(tools=()), tokenizer).text
     assert text.endswith("<|im_start|>user\nWeather in Hanoi?<|im_end|>\n<|im_start|>assistant\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (0, "0"),
+        (False, "false"),
+        ([], "[]"),
+        ({"ok": True, "v": None}, '{"ok": true, "v": null}'),
+        ([{"type": "text", "text": "năm"}, {"type": "text", "text": " 五"}], "năm 五"),
+        (None, ""),
+    ],
+)
+@pytest.mark.parametrize("template", [None, "qwen2_5"])
+def test_a_result_that_is_no_text_is_written_as_json(
+    tokenizer: Any, content: Any, text: str, template: str | None
+) -> None:
+    turns = [{**m, "content": content} if m["role"] == "tool" else m for m in TURNS]
+    tokenizer.chat_template = None if template is None else with_template(tokenizer, template).chat_template
+    assert f"<tool_response>\n{text}\n</tool_response>" in render(example(*turns), tokenizer).text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -152,3 +153,14 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "file").write_text("")
     assert build(tmp_path / "file" / "a.jsonl", "--count", "5") == 1
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_half_a_surrogate_pair_can_be_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "a.jsonl"
+    build(out, "--count", "1", "--languages", "en")
+    row = json.loads(out.read_text())
+    row["messages"][-1]["content"] = "What \ud83d now?"
+    out.write_text(json.dumps(row) + "\n")
+    capsys.readouterr()
+    assert main(["data", "show", str(out)]) == 0
+    assert "What ? now?" in capsys.readouterr().out

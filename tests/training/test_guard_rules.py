@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,3 +160,18 @@ def test_what_a_run_cannot_watch_is_told() -> None:
     assert len(both.mistakes(kind="warmup", looks=False)) == 2
     assert [x.partition(":")[0] for x in both.mistakes(kind="grpo", looks=False)] == ["guards.false_calls"]
     assert both.mistakes(kind="grpo", looks=True) == []
+
+
+@pytest.mark.parametrize("config", ["config.json", "adapter_config.json"])
+def test_the_report_names_the_model_that_was_selected(tmp_path: Path, config: str) -> None:
+    """An adapter's run keeps the adapter alone: that is a model as well."""
+    from rlvr.training.guards import stop_error
+    from rlvr.training.run_folder import RunFolder
+
+    folder = RunFolder(tmp_path / "run")
+    folder.final.mkdir(parents=True)
+    folder.record(selected={"step": 4, "strict": 0.5})
+    firing = Firing("entropy", 9, 0.01, 0.02, "stop", 1.0, "entropy 0.01 is below 0.02")
+    assert "Selected so far" not in str(stop_error(firing, folder))
+    (folder.final / config).write_text("{}")
+    assert f"Selected so far: step 4 (strict score 0.500), in {folder.final}." in str(stop_error(firing, folder))

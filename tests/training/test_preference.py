@@ -233,6 +233,10 @@ def test_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "--dtype: goes with --to merged, not dpo" in fails(run, "--dtype", "float32")
     assert "per_prompt: got 0" in fails(run, "--per-prompt", "0")
     assert "give --tokenizer" in fails(run, "--form", "conversational")
+    kept = (run / "run.json").read_text()
+    (run / "run.json").write_text('{"finished": ')
+    assert "run.json: cannot be read" in fails(run)
+    (run / "run.json").write_text(kept)
     (tmp_path / "there.jsonl").write_text("kept")
     assert "--force" in fails(run, out="there.jsonl")
     assert (tmp_path / "there.jsonl").read_text() == "kept"
