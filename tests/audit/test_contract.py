@@ -230,7 +230,8 @@ def test_a_light_completion_that_never_ends_is_stopped_and_the_rest_is_scored(
     monkeypatch.setattr("rlvr.audit.target.STOP_SECONDS", 1)
 
     def hangs(completions: list[str], **_: Any) -> list[float]:
-        while "..." in completions:
+        end = time.monotonic() + 30
+        while "..." in completions and time.monotonic() < end:
             pass
         return [0.5] * len(completions)
 
