@@ -87,7 +87,8 @@ def _cases(component: str) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- |"
     for case in rows:
         score = "–" if case["score"] is None else f"{case['score']:.6g}".replace("-", "−")
-        yield f"| {_code(_text(case['completion']))} | {_wanted(case)} | {case['kind']} | {score} | {_cell(case['why'])} |"
+        said = _code(_text(case["completion"]))
+        yield f"| {said} | {_wanted(case)} | {case['kind']} | {score} | {_cell(case['why'])} |"
 
 
 def _wanted(case: dict[str, Any]) -> str:

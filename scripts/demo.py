@@ -82,8 +82,7 @@ def told_speed(name: str, gflops: float, times: float) -> str:
     return (
         f"This CPU multiplies {gflops:.0f} GFLOP/s in {name}, that of the README {README_SPEED} in bfloat16. In the\n"
         "same minutes the model takes fewer steps and learns less, as the last table will say.\n"
-        f"`make demo TIMES={more}` gives it {more} times the minutes, about what the README's steps take here. An\n"
-        "interrupted demo may go on with other TIMES.\n"
+        f"`make demo TIMES={more}` gives it {more} times the minutes. An interrupted demo may go on with other TIMES.\n"
     )
 
 
