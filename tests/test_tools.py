@@ -348,3 +348,26 @@ def test_an_argument_is_typed_by_the_pattern_that_it_matches() -> None:
     parser = get_parser("qwen3_coder")
     call = ToolCall("f", {"p_x": 5})
     assert parser.parse(parser.render([call]), tools=[tool]).calls == (call,)
+
+
+@pytest.mark.parametrize("wrong", [["a"], "a", 5])
+def test_dependencies_that_are_none_are_told(wrong: Any) -> None:
+    with pytest.raises(DataError, match="dependencies must be an object"):
+        normalise_tool({"name": "f", "parameters": {"type": "object", "properties": {"a": {}}, "dependencies": wrong}})
+
+
+def test_dependencies_of_draft_7_are_told_apart() -> None:
+    more = {"dependencies": {"a": ["b"], "b": "c", "c": {"properties": {"d": {"type": "int"}}}}}
+    tool = normalise_tool({"name": "f", "parameters": {"type": "object", "properties": {n: {} for n in "abc"}, **more}})
+    assert "dependencies" not in tool.parameters
+    assert tool.parameters["dependentRequired"] == {"a": ["b"], "b": ["c"]}
+    assert validate(tool, {"c": 1, "d": 5}) == []
+    assert validate(tool, {"c": 1, "d": "5"}) == ["d: '5' is not of type 'integer'"]
+    assert any("b" in problem for problem in validate(tool, {"a": 1}))
+
+
+@pytest.mark.parametrize("step", [0, -1, float("nan"), float("inf")])
+def test_a_step_that_is_none_is_told(step: float) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "number", "multipleOf": step}}}
+    with pytest.raises(DataError, match="multipleOf must be above 0"):
+        normalise_tool({"name": "f", "parameters": schema})

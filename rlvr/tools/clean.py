@@ -20,6 +20,7 @@ _SINGLE = (
     "contains",
     "propertyNames",
     "unevaluatedItems",
+    "unevaluatedProperties",
 )
 _DROPPED = ("$schema", "$id", "id")
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
@@ -41,13 +42,15 @@ def clean_schema(raw: Any, at: str, depth: int = 0) -> dict[str, Any]:
 
     Type names become JSON Schema's, `null` where a list or schema belongs is dropped, `"required": true` inside a
     property moves to its object, and so does a list of required names that slipped in among the properties; tuples of
-    draft 7 become `prefixItems`, the boolean bounds of draft 4 numbers. `$schema` and `$id` go, so that every
+    draft 7 become `prefixItems`, its `dependencies` `dependentRequired` and `dependentSchemas`, the boolean bounds of
+    draft 4 numbers. `$schema` and `$id` go, so that every
     reference is one into the schema itself. The input is not changed.
     """
     if depth > _MAX_DEPTH:
         raise DataError(at, "the schema is nested too deeply")
     if not isinstance(raw, Mapping):
         raise DataError(at, f"a schema must be an object, got {raw!r:.60}")
+    raw = _with_dependencies_told_apart(raw, at)
     out: dict[str, Any] = {}
     for key, value in raw.items():
         if value is None and key not in ("default", "const"):
@@ -96,6 +99,24 @@ def _lift_required(out: dict[str, Any], raw: Mapping[str, Any]) -> None:
         names += flagged + ([r for r in slipped if isinstance(r, str)] if isinstance(slipped, list) else [])
     if names or isinstance(required, list):
         out["required"] = list(dict.fromkeys(names))
+
+
+def _with_dependencies_told_apart(raw: Mapping[str, Any], at: str) -> Mapping[str, Any]:
+    """Draft 7's `dependencies` are names or a schema; since then each kind has a keyword of its own."""
+    old = raw.get("dependencies")
+    if old is None:
+        return raw
+    if not isinstance(old, Mapping):
+        raise DataError(at, f"dependencies must be an object, got {old!r:.60}")
+    out = {key: value for key, value in raw.items() if key != "dependencies"}
+    kinds: dict[str, dict[str, Any]] = {"dependentRequired": {}, "dependentSchemas": {}}
+    for name, value in old.items():
+        names = [value] if isinstance(value, str) else value
+        kinds["dependentRequired" if isinstance(names, list) else "dependentSchemas"][name] = names
+    for key, found in kinds.items():
+        if found:
+            out[key] = {**found, **(raw.get(key) or {})}
+    return out
 
 
 def _clean_items(out: dict[str, Any]) -> None:
@@ -153,7 +174,7 @@ def _check_values(out: dict[str, Any], at: str) -> None:
     for key in _NUMBERS:
         if key in out and (isinstance(out[key], bool) or not isinstance(out[key], (int, float))):
             raise DataError(at, f"{key} must be a number, got {out[key]!r:.60}")
-    if "multipleOf" in out and out["multipleOf"] <= 0:
+    if "multipleOf" in out and not 0 < out["multipleOf"] < float("inf"):
         raise DataError(at, f"multipleOf must be above 0, got {out['multipleOf']!r}")
     for key in _COUNTS:
         value = out.get(key, 0)

@@ -113,9 +113,7 @@ class _Compiler:
             found.append(Not(self.node(schema["not"]), schema["not"]))
         if "if" in schema:
             found.append(Conditional(*[self.node(schema.get(k, True)) for k in ("if", "then", "else")]))
-        required, schemas = {**(schema.get("dependentRequired") or {})}, {**(schema.get("dependentSchemas") or {})}
-        for key, value in (schema.get("dependencies") or {}).items():  # both at once, as draft 7 had it
-            (required if isinstance(value, (list, tuple)) else schemas).setdefault(key, value)
+        required, schemas = schema.get("dependentRequired") or {}, schema.get("dependentSchemas") or {}
         if required or schemas:
             found.append(Dependent(required, {k: self.node(s) for k, s in schemas.items()}))
         return found

@@ -92,8 +92,7 @@ def in_place(schema: Any, root: Schema) -> Iterator[Schema]:
         for key in ("allOf", "anyOf", "oneOf"):
             left += here.get(key) or ()
         left += [here.get(key) for key in ("if", "then", "else")]
-        for key in ("dependentSchemas", "dependencies"):
-            left += (here.get(key) or {}).values()
+        left += (here.get("dependentSchemas") or {}).values()
 
 
 def object_shape(schema: Any, root: Schema) -> ObjectShape:
