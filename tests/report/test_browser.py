@@ -45,7 +45,7 @@ def visit(browser: Any, page_file: Path) -> Iterator[Callable[..., Any]]:
         page.on("pageerror", lambda e: complaints.append(str(e)))
         page.goto(page_file.as_uri() + place)
         if script:
-            page.wait_for_function("document.documentElement.dataset.samples === 'shown'")
+            page.locator("html[data-samples=shown]").wait_for(state="attached")
         return page
 
     yield go
@@ -126,7 +126,7 @@ def test_every_filter_narrows_to_what_it_says(visit: Callable[..., Any]) -> None
     form.locator("[name=verdict]").select_option("right")
     assert wrong + int(status(page).split()[0]) == 8
     page.get_by_role("button", name="Clear filters").click()
-    page.wait_for_function("document.getElementById('samples-status').textContent === '48 of 48 examples'")
+    page.locator("#samples-status", has_text="48 of 48 examples").wait_for()  # the page's policy lets no function poll
     form.locator("[name=text]").fill("Đà Nẵng")
     assert 0 < int(status(page).split()[0]) < 48
     form.locator("[name=text]").fill("no such words anywhere")
@@ -236,7 +236,7 @@ def test_the_page_s_policy_stops_any_other_script(browser: Any, page_file: Path,
     )
     page = browser.new_page()
     page.goto(bad.as_uri())
-    page.wait_for_function("document.documentElement.dataset.samples === 'shown'")
+    page.locator("html[data-samples=shown]").wait_for(state="attached")
     assert page.evaluate("typeof window.planted") == "undefined"
     page.close()
 
