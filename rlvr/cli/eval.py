@@ -93,10 +93,14 @@ def _check_numbers(args: argparse.Namespace) -> None:
         raise UsageError(f"--limit must be at least 1, got {args.limit}")
     if args.seed < 0:
         raise UsageError(f"--seed must be at least 0, got {args.seed}")
-    if args.max_new_tokens >= args.max_model_len:
-        raise UsageError(
-            f"--max-new-tokens {args.max_new_tokens} leaves no room for a prompt in {args.max_model_len} tokens"
-        )
+    _check_room(args.max_new_tokens, args.max_model_len)
+
+
+def _check_room(new: int, length: int) -> None:
+    from rlvr.errors import UsageError
+
+    if new >= length:
+        raise UsageError(f"--max-new-tokens {new} leaves no room for a prompt in {length} tokens.")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -126,8 +130,7 @@ def run(args: argparse.Namespace) -> int:
     models = server.models(args.models) if server else [resolve_model(text, say) for text in args.models]
     length = min([args.max_model_len, *(n for m in models if (n := context_length(m.path)))])
     length = server.length(models, length) if server else length
-    if args.max_new_tokens >= length:
-        raise UsageError(f"--max-new-tokens {args.max_new_tokens} leaves no room for a prompt in {length} tokens.")
+    _check_room(args.max_new_tokens, length)
     out = out_of(args)
 
     def rendered(structured: bool) -> Any:
