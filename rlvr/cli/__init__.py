@@ -58,8 +58,8 @@ def _yield_the_cores(devices: Path = Path("/dev")) -> None:
     """Without a GPU, let the threads of matrix products sleep while they wait; a user's own `OMP_WAIT_POLICY` wins.
 
     Spinning, they keep the core that the thread they wait for wants: beside another process that computes, a
-    forward and backward pass took 27.6 s in place of 17.6, and alone 9.31 in place of 9.35. OpenMP reads this once, when
-    torch is imported.
+    forward and backward pass took 27.6 s in place of 17.6, and alone 9.31 in place of 9.35. OpenMP reads this once,
+    when torch is imported.
     """
     if not any((devices / name).exists() for name in ("nvidiactl", "kfd")):
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
