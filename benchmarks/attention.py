@@ -2,7 +2,7 @@
 
 All get the same queries, keys and values, in turn, in one run; the first two the same additive mask, the third the
 segments that the mask was made of. Printed are medians and ratios to the fused one. `rlvr.training.attention` uses the
-third for bf16 on a CPU.
+third on a CPU.
 
     python benchmarks/attention.py                                # SmolLM2-135M's heads, 2 prompts of 6 rows
     python benchmarks/attention.py --prompts 3 --prefix 300 --rows 8 --dtype float32

@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--license", metavar="ID", help="the hub's id of the licence (default: where all parts have one)"
     )
-    parser.add_argument("--name", metavar="NAME", help="the card's title (default: the run's)")
+    parser.add_argument("--name", metavar="NAME", help="the card's title (default: the base's name and the stage's)")
     parser.add_argument(
         "--audit", dest="audits", action="append", default=[], metavar="FILE", type=Path,
         help="what `rlvr audit --json` found in the reward",

@@ -12,8 +12,9 @@
 | `unknown_tool` | a call of a tool that is not offered | |
 | `wrong_tool` | a call of another offered tool than the one that is wanted | |
 | `missing_call`, `surplus_call` | fewer, more calls than wanted | |
-| `missing_argument`, `invented_argument` | an argument too few, one that nobody wants | |
+| `missing_argument` | an argument too few | |
 | `wrong_type`, `wrong_value` | a value of another type, another value | |
+| `invented_argument` | an argument that nobody wants | |
 | `other` | calls that fit one by one and not as a whole | |
 
 A completion may have several faults. The first in this order is the one that it is counted under, so that the shares of

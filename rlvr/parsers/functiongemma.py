@@ -22,6 +22,7 @@ _OPEN, _CLOSE, _ESCAPE = "<start_function_call>", "<end_function_call>", "<escap
 _HEAD = re.compile(r"\s*+call:[^\S\n]*+([^\s{}<>][^{}<>\n]*+)(?=\{)")
 _CUT_HEAD = re.compile(r"\s*+(?:c|ca|cal|call|call:[^{}<>\n]*+)?+\Z")
 _UNMARKED = re.compile(r"call:[^{}<>\n]{1,200}+\{")
+_UNMARKED_IN_WORDS = re.compile(r"(?<![\w.-])call:[\w.-]{1,200}+\{[^}]*+\}?+")
 _KEY = re.compile(r"([^\s:{}\[\]<>,]++)\s*+:")
 _PLAIN_KEY = re.compile(r"[^\s:{}\[\]<>,]++")
 _NUMBER = re.compile(r"-?+(?:0|[1-9][0-9]*+)(\.[0-9]++)?+([eE][+-]?+[0-9]++)?+")
@@ -116,9 +117,12 @@ class FunctionGemmaParser(TextParser):
         return json_text(value)
 
     def _read(self, text: str, attempts: Attempts, tools: Sequence[Tool]) -> str:
-        if _OPEN not in text and _UNMARKED.match(text) and text.endswith("}"):
-            attempts.append(CallAttempt(text, None, "bare"))
-            return ""
+        if _OPEN not in text:
+            if _UNMARKED.match(text) and text.endswith("}"):
+                attempts.append(CallAttempt(text, None, "bare"))
+                return ""
+            attempts.extend(CallAttempt(m.group(), None, "bare") for m in _UNMARKED_IN_WORDS.finditer(text))
+            text = _UNMARKED_IN_WORDS.sub("", text)
         return read_marked(text, _OPEN, attempts, _read_block, _around)
 
 

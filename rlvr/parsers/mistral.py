@@ -20,6 +20,7 @@ _CALL_ID = re.compile(r"\[CALL_ID\]\s*+[A-Za-z0-9]{1,64}+\s*+\[ARGS\]")
 _ID = re.compile(r"[A-Za-z0-9]{9}")
 _STRAY = re.compile(r"\[(?:ARGS|CALL_ID)\]")
 _UNMARKED = re.compile(r"\s*+[^\s{}\[\]()<>\"']{1,200}+\s*+(?:\[ARGS\])?+\s*+(?=\{)")
+_UNMARKED_IN_WORDS = re.compile(r'(?<![\w.-])[^\W\d][\w.-]{0,199}+(?=\{\s{0,64}"[^"\n]{1,100}"\s{0,64}:)')
 _SPACE = re.compile(r"\s*+")
 _NO_NAME = re.compile(r"[\[{<\n]")
 
@@ -54,9 +55,11 @@ class MistralParser(TextParser):
         return "".join(f"{_MARK}{c.name}{_ARGS}{json_text(dict(c.arguments))}" for c in calls)
 
     def _read(self, text: str, attempts: Attempts, tools: Sequence[Tool]) -> str:
-        if _MARK not in text and _is_unmarked(text, attempts):
-            attempts.append(CallAttempt(text, None, "bare"))
-            return ""
+        if _MARK not in text:
+            if _is_unmarked(text, attempts):
+                attempts.append(CallAttempt(text, None, "bare"))
+                return ""
+            text = _without_unmarked(text, attempts)
         return read_marked(text, _MARK, attempts, _read_stretch, _around)
 
 
@@ -118,9 +121,28 @@ def _without_id(value: Any) -> Any:
 
 
 def _is_unmarked(text: str, attempts: Attempts) -> bool:
-    """Whether a text is a name and an object to its end, as calls read whose special tokens were stripped."""
-    head = _UNMARKED.match(text)
-    return head is not None and text.endswith("}") and _try_json(text[head.end() :], attempts) is not None
+    """Whether a text is names with an object each to its end, as calls read whose special tokens were stripped."""
+    position = 0
+    while position < len(text):
+        head = _UNMARKED.match(text, position)
+        end = -1 if head is None else json_end(text, head.end())
+        if head is None or end < 0 or _try_json(text[head.end() : end], attempts) is None:
+            return False
+        position = _after_space(text, end)
+    return position > 0
+
+
+def _without_unmarked(text: str, attempts: Attempts) -> str:
+    """The text without such calls among words: a name, and right behind it an object with a quoted key."""
+    kept: list[str] = []
+    position = 0
+    while (head := _UNMARKED_IN_WORDS.search(text, position)) is not None:
+        end = json_end(text, head.end())
+        end = len(text) if end < 0 else end
+        attempts.append(CallAttempt(text[head.start() : end], None, "bare"))
+        kept.append(text[position : head.start()])
+        position = end
+    return "".join((*kept, text[position:]))
 
 
 def _try_json(text: str, attempts: Attempts) -> Any:

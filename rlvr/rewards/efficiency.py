@@ -82,8 +82,8 @@ def score_efficiency(
     the arguments' values hold.
     The exploit to try first is to say nothing at all, or to guess at once: ungated that saves the penalty, which is why
     stage 2 is gated: a wrong guess gets -1 then. The next is to think in words or in tags of another name: that is
-    text, and in stage 2 of the shipped compositions much of it costs as much as reasoning does. What is left is the
-    free text, 20 characters beside calls and 400 of a refusal.
+    text, and in stage 2 of the shipped compositions (but the card's) much of it costs what reasoning does. What is left
+    is the free text, 20 characters beside calls and 400 of a refusal.
 
     >>> from rlvr.parsers import get_parser
     >>> hermes, context = get_parser("hermes"), Context({}, expects="refuse")

@@ -93,8 +93,8 @@ class RewardContract:
         self._clean("inputs")
 
     def test_none_depends_on_the_example_alone(self) -> None:
-        """None means that the reward does not apply, and a trainer adds it as 0."""
-        self._clean("none")
+        """None means that the reward does not apply, and a trainer adds it as 0; somewhere it must apply."""
+        self._clean("none", "never")
 
     def test_fast_enough(self) -> None:
         """A megabyte in one completion takes no more than `max_seconds`."""

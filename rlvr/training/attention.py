@@ -1,9 +1,9 @@
-"""Attention by plain matrix products, for bf16 on a CPU.
+"""Attention by plain matrix products, for a CPU.
 
-There torch's fused attention takes three times as long, forward and backward, as two matrix products and a softmax over
-a sequence of 600 tokens (`benchmarks/attention.py`). The arithmetic is that of transformers' `eager`, without a
+In bf16 torch's fused attention takes three times as long, forward and backward, as two matrix products and a softmax
+over a sequence of 600 tokens (`benchmarks/attention.py`). The arithmetic is that of transformers' `eager`, without a
 copy of the keys and values for every query head. In a packed sequence (`shared_prefix`) every segment meets its own
-tokens and its prefix alone, so that nothing is computed to be masked.
+tokens and its prefix alone, so that nothing is computed to be masked: that pays in fp32 too.
 """
 
 from __future__ import annotations
@@ -80,16 +80,23 @@ def _attend(
     return out.view(batch, heads, tokens, size)
 
 
+def takes_segments(model: Any) -> bool:
+    """Whether `plain_attention(model, segments)` computes by segments: on a CPU, but for gradient checkpointing.
+
+    Layers that are computed again in the backward pass must be computed as they were, and the block is over by then.
+    """
+    again = model.training and getattr(model, "is_gradient_checkpointing", False)
+    return model.get_input_embeddings().weight.device.type == "cpu" and not again
+
+
 @contextmanager
 def plain_attention(model: Any, segments: Segments | None = None) -> Iterator[None]:
-    """Use `attend` inside the block where it is the faster one: a model in bf16 on a CPU, without a sliding window.
+    """Use `attend` inside the block where it is the faster one (`takes_segments`), without segments in bf16 alone.
 
-    Not under gradient checkpointing: that computes layers again in the backward pass, outside the block.
+    The layers must have no sliding window.
     """
-    weight = model.get_input_embeddings().weight
-    # Layers that are computed again in the backward pass must be computed as they were, and this block is over by then.
-    again = model.training and getattr(model, "is_gradient_checkpointing", False)
-    if weight.dtype != torch.bfloat16 or weight.device.type != "cpu" or again:
+    slower = segments is None and model.get_input_embeddings().weight.dtype != torch.bfloat16
+    if slower or not takes_segments(model):
         yield
         return
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS

@@ -17,14 +17,15 @@ from typing import Any
 
 import torch
 
-from rlvr.training.attention import plain_attention
+from rlvr.training.attention import plain_attention, takes_segments
 from rlvr.training.head import HeadScores, score_head
 
 # A shared prefix shorter than this is not worth a second pass.
 MIN_PREFIX = 16
-# Tokens of one packed sequence: attention grows with its square, and a CUDA device idles over short ones.
+# Tokens of one packed sequence. Attention over the whole grows with its square; a long one repeats fewer prefixes, and
+# keeps a CUDA device from idling. With 4,096 in place of 1,024, eleven steps of 64 completions had 13% fewer tokens.
 PACK_TOKENS = 1024
-PACK_TOKENS_CUDA = 4096
+PACK_TOKENS_LONG = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def score_targets(model: Any, rows: list[Row], *, temperature: float = 1.0) -> H
     device = model.get_input_embeddings().weight.device
     base, head = model.get_decoder(), model.get_output_embeddings()
     hidden, targets = [], []
-    for pack in packs(group_rows(rows), rows, PACK_TOKENS_CUDA if device.type == "cuda" else PACK_TOKENS):
+    long = device.type == "cuda" or takes_segments(base)
+    for pack in packs(group_rows(rows), rows, PACK_TOKENS_LONG if long else PACK_TOKENS):
         layout = lay_out(pack, rows)
         with plain_attention(base, layout.lengths()):
             out = base(

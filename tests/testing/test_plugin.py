@@ -132,6 +132,26 @@ def test_an_own_file_of_examples_and_a_composition(pytester: pytest.Pytester) ->
     result.stdout.fnmatch_lines(["*FAILED *TestCard::test_right_completions_are_paid*"])
 
 
+def test_a_reward_that_applies_nowhere_fails(pytester: pytest.Pytester) -> None:
+    """A misspelt column: None for every example, which a trainer adds as 0."""
+    pytester.makepyfile(
+        """
+        from rlvr.testing import RewardContract
+
+        class TestMine(RewardContract):
+            only = ["empty", "wrong_value"]
+
+            def reward(completions, **kwargs):
+                return [None] * len(completions)
+
+            reward = staticmethod(reward)
+        """
+    )
+    result = pytester.runpytest_subprocess(*PLUGIN)
+    result.assert_outcomes(passed=8, failed=1)
+    result.stdout.fnmatch_lines(["*FAILED *TestMine::test_none_depends_on_the_example_alone*"])
+
+
 def test_check_reward_raises_with_the_report() -> None:
     assert check_reward("function_calling", stage="stage2", only=["empty", "reasoned"]).clean
     with pytest.raises(AssertionError, match="missed rewards: "):

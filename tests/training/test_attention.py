@@ -35,14 +35,27 @@ def test_output_and_gradients_equal_those_of_torch(key_heads: int) -> None:
         torch.testing.assert_close(mine, other)
 
 
-def test_it_is_used_for_bf16_inside_the_block_alone(tiny_model: Path) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "segments", "expected"),
+    [
+        (torch.bfloat16, None, NAME),
+        (torch.bfloat16, [(3, None)], NAME),
+        (torch.float32, None, "sdpa"),  # one mask over everything: torch's own is as fast
+        (torch.float32, [(3, None)], NAME),
+    ],
+)
+def test_it_is_used_where_it_pays_and_inside_the_block_alone(
+    tiny_model: Path, dtype: torch.dtype, segments: list[tuple[int, None]] | None, expected: str
+) -> None:
     from transformers import AutoModelForCausalLM
 
-    for dtype, expected in ((torch.bfloat16, NAME), (torch.float32, "sdpa")):
-        model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=dtype)
-        before = model.config._attn_implementation
-        with plain_attention(model):
-            assert model.config._attn_implementation == expected
+    model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=dtype).train()
+    before = model.config._attn_implementation
+    with plain_attention(model, segments):
+        assert model.config._attn_implementation == expected
+    assert model.config._attn_implementation == before
+    model.gradient_checkpointing_enable()
+    with plain_attention(model, segments):  # layers that are computed again are so outside the block
         assert model.config._attn_implementation == before
 
 

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-from rlvr.training import shared_prefix  # noqa: E402
+from rlvr.training import attention, shared_prefix  # noqa: E402
 from rlvr.training.shared_prefix import Row, group_rows, packs, score_targets  # noqa: E402
 
 
@@ -46,8 +46,24 @@ def plain_logps(model, rows: list[Row], temperature: float):
     return torch.cat(out)
 
 
+@pytest.fixture(params=["segments", "mask"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A CPU's way, and that of CUDA and of gradient checkpointing: one mask over the whole pack."""
+    if request.param == "mask":
+        for module in (attention, shared_prefix):
+            monkeypatch.setattr(module, "takes_segments", lambda _: False)
+    return str(request.param)
+
+
+def test_each_way_computes_as_its_name_says(model, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    called = []
+    monkeypatch.setattr(attention, "_causal", lambda *args, made=attention._causal: called.append(1) or made(*args))
+    score_targets(model, make_rows())
+    assert bool(called) == (way == "segments")
+
+
 @pytest.mark.parametrize("temperature", [1.0, 1.2])
-def test_log_probabilities_and_gradients_equal_the_plain_computation(model, temperature: float) -> None:
+def test_log_probabilities_and_gradients_equal_the_plain_computation(model, way: str, temperature: float) -> None:
     rows = make_rows()
     shared = score_targets(model, rows, temperature=temperature)
     (-shared.logps.mean()).backward()
@@ -94,10 +110,10 @@ def test_a_prompt_longer_than_a_pack_is_shared_too() -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 60, 150, 10_000])
-def test_packs_hold_every_row_once_in_order_whatever_their_size(model, monkeypatch, limit: int) -> None:
+def test_packs_hold_every_row_once_in_order_whatever_their_size(model, way: str, monkeypatch, limit: int) -> None:
     rows = make_rows()
     expected = score_targets(model, rows).logps
-    monkeypatch.setattr(shared_prefix, "PACK_TOKENS", limit)
+    monkeypatch.setattr(shared_prefix, "PACK_TOKENS_LONG" if way == "segments" else "PACK_TOKENS", limit)
     found = packs(group_rows(rows), rows, limit)
     assert [i for pack in found for _, members in pack for i in members] == list(range(len(rows)))
     torch.testing.assert_close(score_targets(model, rows).logps, expected, rtol=0, atol=2e-5)

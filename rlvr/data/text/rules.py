@@ -60,7 +60,7 @@ def normalise_text(
     traditional: bool = False,
     units: Mapping[str, str] = _NO_UNITS,
 ) -> str:
-    """Normalise one text. Applied twice it gives the same; a text without Chinese is left as it is.
+    """Normalise one text. Applied twice it gives the same; without Chinese and full-width characters it stays.
 
     Code, addresses, paths, tags and JSON are left alone, and so is the inside of `units`: each occurrence of a key
     becomes its value, whatever stands around it. A text that the rules do not bring to rest within four passes is left

@@ -95,8 +95,8 @@ def forget_peak() -> bool:
     return False
 
 
-def kv_cache_of_cpu_engine() -> int:
-    """Bytes that vLLM's CPU build keeps for keys and values: what the environment says, else rlvr's own 2 GiB."""
+def kv_cache_of_cpu_engine(gib: int) -> int:
+    """Bytes that vLLM's CPU build keeps for keys and values: what the environment says, else the recipe's `gib`."""
     with suppress(ValueError):
-        return int(float(os.environ.get("VLLM_CPU_KVCACHE_SPACE", "2")) * GIB)
-    return 2 * GIB
+        return int(float(os.environ.get("VLLM_CPU_KVCACHE_SPACE", gib)) * GIB)
+    return gib * GIB

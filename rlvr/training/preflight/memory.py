@@ -85,17 +85,21 @@ def load_of(scene: Scene, mean_completion: float | None = None) -> tuple[Load, L
     most = Load(prompts * prompt + rows * completion, rows * completion, prompt + completion)
     if not scene.shared:
         return most, most
-    mean = min(completion, mean_completion if mean_completion is not None else ASSUMED_LENGTH * completion)
+    assumed = ASSUMED_LENGTH * completion if scene.is_grpo else completion
+    mean = min(completion, assumed if mean_completion is None else mean_completion)
     expected = Load(round(prompts * mean_of(lengths) + rows * mean), round(rows * mean), prompt + completion)
     return expected, most
 
 
 def parts(scene: Scene, load: Load) -> dict[str, int]:
     """Bytes by what needs them."""
+    import torch
+
     shape, precision = Shape.of(scene.bare), scene.precision.name
     narrow = 4 if precision == "fp32" else 2  # bytes of a number as it is computed
-    plain = scene.shared and precision == "bf16-master"  # as `rlvr.training.attention` decides it
     checkpointing = bool(scene.recipe.trl.get("gradient_checkpointing", False))
+    # As `rlvr.training.attention` decides it.
+    plain = scene.shared and not checkpointing and not torch.cuda.is_available()
     found = {
         **trained(scene, shape),
         "logits": 2 * narrow * load.targets * shape.vocabulary,
@@ -157,6 +161,10 @@ def _layer(shape: Shape, load: Load, width: int, plain: bool) -> int:
     return width * load.tokens * (vectors + shares)
 
 
+def _kv_cache(scene: Scene) -> int:
+    return kv_cache_of_cpu_engine(scene.recipe.engine.cpu_cache_gib)
+
+
 def engine_parts(scene: Scene, shape: Shape) -> dict[str, int]:
     """What generates: the engine's own weights and its keys and values."""
     if not scene.is_grpo:
@@ -168,7 +176,7 @@ def engine_parts(scene: Scene, shape: Shape) -> dict[str, int]:
         share = scene.recipe.engine.gpu_memory_utilization or scene.option("vllm_gpu_memory_utilization")
         return {"engine (gpu_memory_utilization)": int(float(share) * total)}
     if scene.backend == "vllm":
-        return {"engine's weights": 2 * shape.parameters, "KV cache": kv_cache_of_cpu_engine()}
+        return {"engine's weights": 2 * shape.parameters, "KV cache": _kv_cache(scene)}
     rows = int(scene.option("steps_per_generation") or scene.option("gradient_accumulation_steps")) * scene.rows_a_step
     sequence = longest(scene.rendered) + int(scene.option("max_completion_length"))
     return {"KV cache": rows * sequence * shape.kv_a_token(4 if scene.precision.name == "fp32" else 2)}
@@ -212,7 +220,7 @@ def one_sequence(scene: Scene) -> Iterator[Finding]:
 
     if scene.backend != "vllm" or torch.cuda.is_available():
         return
-    shape, cache = Shape.of(scene.bare), kv_cache_of_cpu_engine()
+    shape, cache = Shape.of(scene.bare), _kv_cache(scene)
     sequence = longest(scene.rendered) + int(scene.option("max_completion_length"))
     needed = sequence * shape.kv_a_token()
     if needed > cache:
@@ -221,7 +229,8 @@ def one_sequence(scene: Scene) -> Iterator[Finding]:
             "error",
             f"keys and values of one sequence of {sequence:,} tokens take {_gib(needed)}; the engine has "
             f"{_gib(cache)}.",
-            "Set VLLM_CPU_KVCACHE_SPACE to more GiB, or shorten prompts and completions.",
+            "Set engine.kv_cache_gib (or VLLM_CPU_KVCACHE_SPACE, which goes before it) to more GiB, or shorten prompts "
+            "and completions.",
             {"needed": needed, "cache": cache},
         )
 

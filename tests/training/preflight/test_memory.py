@@ -93,6 +93,45 @@ def test_a_cache_that_holds_no_sequence(scene_of: Make, answers: Any, monkeypatc
     assert [f.severity for f in check_memory(scene, answers.plenty)] == ["note"]
 
 
+def test_the_recipes_cache_counts_and_the_environment_goes_before_it(
+    scene_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the engine is given it: `rlvr.rollouts.vllm_cpu` sets the variable only where it is not set."""
+    monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE", raising=False)
+    found = []
+    for override in ((), ("engine={kv_cache_gib: 8}",)):
+        scene = scene_of("rollout=auto", *override)
+        object.__setattr__(scene, "backend", "vllm")
+        found.append(parts(scene, Load(10, 5, 10))["KV cache"])
+    assert found == [2 * 2**30, 8 * 2**30]
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+    assert parts(scene, Load(10, 5, 10))["KV cache"] == 2**30
+
+
+def test_a_warmups_targets_are_reckoned_whole(scene_of: Make) -> None:
+    warmup = "kind: warmup\nname: tried\nmodel: {model}\ntrl: {{per_device_train_batch_size: 4}}\n"
+    warmup += "data: {{max_prompt_tokens: 3000, sources: [{{source: jsonl, path: {data}}}]}}\n"
+    scene = scene_of("shared_prefix='on'", text=warmup)
+    expected, most = load_of(scene)
+    assert expected.targets == most.targets == 4 * 96
+
+
+def test_shared_prompts_keep_their_shares_on_a_cpu(scene_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = Load(1000, 400, 500)
+
+    def held(*overrides: str) -> int:
+        scene = scene_of("precision=fp32", *overrides)
+        shape = Shape.of(scene.bare)
+        plain = activations(shape, load, 4, checkpointing=False, plain=True)
+        return parts(scene, load)["activations"] - plain
+
+    assert held("shared_prefix='on'") == 0
+    assert held("shared_prefix='off'") < 0
+    assert held("shared_prefix='on'", "trl.gradient_checkpointing=true") < 0
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert held("shared_prefix='on'") < 0
+
+
 def test_a_machine_that_does_not_tell(scene_of: Make) -> None:
     [found] = check_memory(scene_of(), Machine("this machine's memory", None, None))
     assert found.severity == "note"
