@@ -32,8 +32,12 @@ before = [g[0].token_ids for g in engine.generate(prompts, max_new_tokens=12)]
 engine.set_model(second)
 after = engine.generate(prompts, max_new_tokens=12)
 many = engine.generate(prompts[:1], max_new_tokens=12, temperature=1.0, n=3)
+from vllm import SamplingParams
+asked = [{"prompt_token_ids": [*range(5, 105), last]} for last in (7, 8)]
+cached = [engine.llm.generate([a], SamplingParams(max_tokens=1), use_tqdm=False)[0].num_cached_tokens for a in asked]
 print("RESULT", json.dumps({"wanted": wanted, "before": before, "after": [g[0].token_ids for g in after],
-                            "truncated": [g[0].truncated for g in after], "n": [len(g) for g in many]}))
+                            "truncated": [g[0].truncated for g in after], "n": [len(g) for g in many],
+                            "cached": cached}))
 """
 
 
@@ -58,6 +62,7 @@ def test_an_engine_follows_to_another_checkpoint_with_its_tied_head(tmp_path: Pa
     assert found["before"] != found["wanted"]
     assert found["after"] == found["wanted"]
     assert found["n"] == [3]
+    assert found["cached"] == [0, 96]  # of 100 shared tokens; in blocks of 128, a CPU's default, none would be
     assert all(isinstance(cut, bool) for cut in found["truncated"])
 
 
