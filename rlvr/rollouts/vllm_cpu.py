@@ -37,8 +37,8 @@ def prepare_environment(kv_cache_gib: int = 2) -> None:
 def engine_options() -> dict[str, Any]:
     """Engine options for the CPU: the faster number format, no graph capture, many short sequences at once.
 
-    Prompts share whole blocks of the cache alone. vLLM takes blocks of 128 tokens on a CPU, so that of a list of tools of
-    200 tokens half would be computed again for every query and every completion.
+    Prompts share whole blocks of the cache alone. vLLM takes blocks of 128 tokens on a CPU, so that near half of a list
+    of tools of 200 tokens would be computed again for every query and every completion.
     """
     return {
         "dtype": cpu_dtype(),
