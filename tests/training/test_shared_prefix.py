@@ -58,8 +58,11 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_each_way_computes_as_its_name_says(model, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     called = []
     monkeypatch.setattr(attention, "_causal", lambda *args, made=attention._causal: called.append(1) or made(*args))
+    limits = []
+    monkeypatch.setattr(shared_prefix, "packs", lambda *args: limits.append(args[2]) or packs(*args))
     score_targets(model, make_rows())
     assert bool(called) == (way == "segments")
+    assert limits == [4096 if way == "segments" else 1024]
 
 
 @pytest.mark.parametrize("temperature", [1.0, 1.2])
