@@ -72,15 +72,22 @@ def _shared(job: Job) -> bool:
 def _optimizer(job: Job, args: Any) -> Any:
     if job.precision.name != "bf16-master" or job.recipe.lora is not None:  # an adapter is fp32 as it is
         return None
-    from rlvr.training.master_weights import MasterWeightAdamW
+    from transformers import Trainer
 
-    return MasterWeightAdamW(
-        [p for p in job.model.parameters() if p.requires_grad],
-        lr=args.learning_rate,
-        betas=(args.adam_beta1, args.adam_beta2),
-        eps=args.adam_epsilon,
-        weight_decay=args.weight_decay,
-    )
+    from rlvr.training.master_weights import MasterWeights
+
+    with trl_errors():
+        optimizer_cls, options = Trainer.get_optimizer_cls_and_kwargs(args, job.model)
+    decay: dict[bool, list[Any]] = {True: [], False: []}
+    for parameter in job.model.parameters():
+        if parameter.requires_grad:
+            decay[parameter.ndim > 1].append(parameter)  # as transformers: norms and biases do not decay
+    groups = [
+        {"params": params, "weight_decay": args.weight_decay if decays else 0.0}
+        for decays, params in decay.items()
+        if params
+    ]
+    return MasterWeights(groups, optimizer_cls, **options)
 
 
 def _callbacks(job: Job, show: str) -> list[Any]:

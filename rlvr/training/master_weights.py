@@ -11,75 +11,74 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch.optim.adamw import adamw
 
 
-class MasterWeightAdamW(torch.optim.Optimizer):
-    """AdamW on fp32 copies of parameters of a lower precision.
+class MasterWeights(torch.optim.Optimizer):
+    """Any optimizer of torch's form, on fp32 copies of parameters of a lower precision.
 
     Args:
-        params: parameters, or groups of them, as `torch.optim.AdamW` takes.
-        lr, betas, eps, weight_decay: as in `torch.optim.AdamW`, with its formula.
+        params: parameters, or groups of them, as optimizers take.
+        optimizer_cls: the optimizer that updates the copies.
+        options: its options, `lr` among them.
 
-    `state_dict` holds the copies, so that a resumed run goes on from them and not from rounded weights.
+    The groups' options are the optimizer's own: a schedule that sets `param_groups[0]["lr"]` reaches it. `state_dict`
+    holds the copies, so that a resumed run goes on from them and not from rounded weights.
     """
 
     def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
+        self, params: Iterable[Any], optimizer_cls: Callable[..., Any] = torch.optim.AdamW, **options: Any
     ) -> None:
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+        super().__init__(params, {})
+        self._masters = {
+            p: torch.nn.Parameter(p.detach().float().clone()) for group in self.param_groups for p in group["params"]
+        }
+        self._inner = optimizer_cls(
+            [{**group, "params": [self._masters[p] for p in group["params"]]} for group in self.param_groups], **options
+        )
+        self._share_options()
+
+    def _share_options(self) -> None:
+        """Give the groups the inner optimizer's options, defaults among them."""
+        for group, inner in zip(self.param_groups, self._inner.param_groups, strict=True):
+            group.update({key: value for key, value in inner.items() if key != "params"})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         loss = closure() if closure is not None else None
-        for group in self.param_groups:
-            self._update([p for p in group["params"] if p.grad is not None], group)
+        for group, inner in zip(self.param_groups, self._inner.param_groups, strict=True):
+            inner.update({key: value for key, value in group.items() if key != "params"})
+        for parameter, master in self._masters.items():
+            master.grad = None if parameter.grad is None else parameter.grad.float()
+        self._inner.step()
+        for parameter, master in self._masters.items():
+            if master.grad is not None:
+                parameter.copy_(master)
+                master.grad = None
         return loss
 
-    def _update(self, parameters: list[torch.Tensor], group: dict[str, Any]) -> None:
-        if not parameters:
-            return
-        states = [self._state(p) for p in parameters]
-        beta1, beta2 = group["betas"]
-        adamw(
-            [s["master"] for s in states],
-            [p.grad.float() for p in parameters if p.grad is not None],
-            [s["exp_avg"] for s in states],
-            [s["exp_avg_sq"] for s in states],
-            [],
-            [s["step"] for s in states],
-            fused=True,
-            amsgrad=False,
-            beta1=beta1,
-            beta2=beta2,
-            lr=group["lr"],
-            weight_decay=group["weight_decay"],
-            eps=group["eps"],
-            maximize=False,
-        )
-        for parameter, state in zip(parameters, states, strict=True):
-            parameter.copy_(state["master"])
+    def master(self, parameter: torch.Tensor) -> torch.Tensor:
+        """The fp32 copy of a parameter."""
+        return self._masters[parameter].detach()
 
-    def _state(self, parameter: torch.Tensor) -> dict[str, Any]:
-        state: dict[str, Any] = self.state[parameter]
-        if not state:
-            state["step"] = torch.zeros((), dtype=torch.float32)
-            state["master"] = parameter.detach().float().clone()
-            state["exp_avg"] = torch.zeros_like(state["master"])
-            state["exp_avg_sq"] = torch.zeros_like(state["master"])
-        return state
+    def state_dict(self) -> dict[str, Any]:
+        """The inner optimizer's state, each parameter's with its copy as `master`."""
+        saved = self._inner.state_dict()
+        masters = [self._masters[p].detach() for group in self.param_groups for p in group["params"]]
+        state = {index: {**saved["state"].get(index, {}), "master": master} for index, master in enumerate(masters)}
+        groups = [  # the options as a schedule left them: the inner optimizer hears of them at the next step
+            {**group, "params": inner["params"]}
+            for group, inner in zip(self.param_groups, saved["param_groups"], strict=True)
+        ]
+        return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load a state; the copies stay fp32 (torch would cast them to the parameters' precision)."""
-        super().load_state_dict(state_dict)
-        saved = state_dict["state"]
+        """Load a state; the copies and what is kept about them stay fp32."""
         parameters = [p for group in self.param_groups for p in group["params"]]
-        for index, parameter in enumerate(parameters):
-            if index in saved:
-                for key in ("step", "master", "exp_avg", "exp_avg_sq"):
-                    self.state[parameter][key] = saved[index][key].float().clone().to(parameter.device)
+        inner = {}
+        for index, saved in state_dict["state"].items():
+            with torch.no_grad():
+                self._masters[parameters[index]].copy_(saved["master"])
+            inner[index] = {key: value for key, value in saved.items() if key != "master"}
+        state = {index: kept for index, kept in inner.items() if kept}
+        self._inner.load_state_dict({"state": state, "param_groups": state_dict["param_groups"]})
+        self._share_options()

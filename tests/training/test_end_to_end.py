@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,6 +107,25 @@ def test_a_killed_run_resumes_as_if_it_had_not_been_killed(tmp_path: Path, tiny_
     for name, tensor in expected.items():
         torch.testing.assert_close(found[name], tensor, rtol=0, atol=0)
     assert [x["step"] for x in lines(killed / "metrics.jsonl")] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("optim", ["adamw_torch_fused", "sgd"])
+def test_bf16_weights_take_the_optimizer_that_the_recipe_names(tmp_path: Path, tiny_model: Path, optim: str) -> None:
+    """And resume with it: from the copies of the last checkpoint, to the weights of the run that was left alone."""
+    import torch
+    from safetensors.torch import load_file
+
+    path = recipe_file(tmp_path, WARMUP, model=tiny_model)
+    run, loaded = tmp_path / "run", load_recipe(path, ["precision=bf16-master", f"trl.optim={optim}"])
+    whole = load_file(train(*loaded, run) / "model.safetensors")
+    state = torch.load(run / "checkpoints" / "checkpoint-2" / "optimizer.pt", weights_only=True)["state"]
+    assert set(state[0]) == ({"master"} if optim == "sgd" else {"master", "step", "exp_avg", "exp_avg_sq"})
+    assert state[0]["master"].dtype == torch.float32
+    shutil.rmtree(run / "final")
+    shutil.rmtree(run / "checkpoints" / "checkpoint-3")
+    resumed = load_file(train(*loaded, run, resume=True) / "model.safetensors")
+    for name, tensor in whole.items():
+        torch.testing.assert_close(resumed[name], tensor, rtol=0, atol=0)
 
 
 def test_one_grpo_step_with_transformers_logs_every_component(tmp_path: Path, tiny_model: Path) -> None:

@@ -124,7 +124,7 @@ def trained(scene: Scene, shape: Shape) -> dict[str, int]:
     return {
         "weights": wide * shape.parameters + (2 * shape.parameters if precision.name == "bf16" else 0),
         "gradients": wide * shape.trainable,
-        "optimizer": (12 + 4 if master else states) * shape.trainable,
+        "optimizer": (states + 8 if master else states) * shape.trainable,  # beside them a copy, and its gradient
     }
 
 

@@ -64,6 +64,12 @@ def test_bytes_a_parameter(precision: str, weights: int, gradients: int, optimiz
     assert found["logits"] == 2 * width * 5 * Shape.of(scene.bare).vocabulary
 
 
+@pytest.mark.parametrize(("precision", "optimizer"), [("fp32", 0), ("bf16-master", 8)])
+def test_plain_gradient_descent_keeps_nothing_but_the_copies(precision: str, optimizer: int, scene_of: Make) -> None:
+    scene = scene_of(f"precision={precision}", "trl.optim=sgd")
+    assert parts(scene, Load(10, 5, 10))["optimizer"] == optimizer * Shape.of(scene.bare).parameters
+
+
 def test_a_kl_term_holds_a_second_model(scene_of: Make) -> None:
     assert "reference model" not in parts(scene_of(), Load(10, 5, 10))
     scene = scene_of("trl.beta=0.04", "precision=fp32")
