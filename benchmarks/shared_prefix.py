@@ -86,7 +86,7 @@ def build(way: str, model: Any, args: argparse.Namespace, prompt: int, out: str)
         args=settings,
         train_dataset=Dataset.from_list([{"prompt": w} for w in words]),
         processing_class=tokenizer,
-        optimizers=(MasterWeights(model.parameters(), lr=1e-5) if args.dtype == "bfloat16" else None, None),
+        optimizers=(MasterWeights(model.parameters(), lr=1e-5, fused=True) if args.dtype == "bfloat16" else None, None),
     )
     trainer.skip_zero_advantage = False
     trainer.current_gradient_accumulation_steps = 1

@@ -35,6 +35,7 @@ class MasterWeights(torch.optim.Optimizer):
         self._inner = optimizer_cls(
             [{**group, "params": [self._masters[p] for p in group["params"]]} for group in self.param_groups], **options
         )
+        self._begun = False
         self._share_options()
 
     def _share_options(self) -> None:
@@ -45,6 +46,10 @@ class MasterWeights(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         loss = closure() if closure is not None else None
+        if not self._begun:  # weights may have been read into the model since the copies were made
+            for parameter, master in self._masters.items():
+                master.copy_(parameter)
+            self._begun = True
         for group, inner in zip(self.param_groups, self._inner.param_groups, strict=True):
             inner.update({key: value for key, value in group.items() if key != "params"})
         for parameter, master in self._masters.items():
@@ -82,3 +87,4 @@ class MasterWeights(torch.optim.Optimizer):
         state = {index: kept for index, kept in inner.items() if kept}
         self._inner.load_state_dict({"state": state, "param_groups": state_dict["param_groups"]})
         self._share_options()
+        self._begun = True

@@ -64,6 +64,16 @@ def test_updates_below_the_precision_of_bf16_add_up() -> None:
     assert bool((parameter.detach() < 1).all())  # … and not in the master
 
 
+def test_weights_that_are_read_before_the_first_step_are_what_is_trained() -> None:
+    """A checkpoint without the optimizer's state: its weights come into the model after the optimizer was built."""
+    parameter = torch.nn.Parameter(torch.zeros(4).bfloat16())
+    optimizer = MasterWeights([parameter], torch.optim.SGD, lr=0.01)
+    with torch.no_grad():
+        parameter.fill_(8.0)
+    run(parameter, optimizer, 1)
+    torch.testing.assert_close(optimizer.master(parameter), torch.full((4,), 8.0 - 0.01 * 0.5))
+
+
 @pytest.mark.parametrize(
     ("optimizer_cls", "options"),
     [
