@@ -11,6 +11,7 @@ from typing import Any
 from rlvr.parsers import get_parser
 from rlvr.rewards import Context, judge
 from rlvr.rewards.words import known_language
+from rlvr.tools import stated_default
 from rlvr.types import Example, Tool, ToolCall
 
 
@@ -161,8 +162,8 @@ def sample_arguments(tool: Tool, seed: int = 0) -> dict[str, Any]:
 def _sample(schema: Any, seed: int) -> Any:
     if not isinstance(schema, Mapping):
         return f"value {seed}"
-    if "default" in schema:
-        return schema["default"]
+    for default in stated_default(schema):
+        return default
     if schema.get("enum"):
         return schema["enum"][seed % len(schema["enum"])]
     kind = schema.get("type")

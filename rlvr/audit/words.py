@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rlvr.audit.subject import PHRASES, Subject, sample_arguments
-from rlvr.tools import property_schema
+from rlvr.tools import property_schema, stated_default
 from rlvr.types import GoldCall, OneOf, ToolCall
 
 Made = Iterator[tuple[str, str]]
@@ -138,11 +138,12 @@ def _defaults(s: Subject, at: int, call: GoldCall) -> Made:
     required = s.tools[call.name].parameters.get("required", ())
     given = s.gold[at].arguments
     for name, schema in properties.items():
-        if not isinstance(schema, Mapping) or "default" not in schema or name in required:
+        stated = stated_default(schema) if isinstance(schema, Mapping) and name not in required else ()
+        if not stated:
             continue
         if name not in call.arguments:
-            yield f"{name}: its default, given", _with(s, at, {**given, name: schema["default"]})
-        elif name in given and given[name] == schema["default"]:
+            yield f"{name}: its default, given", _with(s, at, {**given, name: stated[0]})
+        elif name in given and given[name] == stated[0]:
             yield f"{name}: its default, left out", _with(s, at, {k: v for k, v in given.items() if k != name})
 
 

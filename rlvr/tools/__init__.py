@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rlvr.tools.defaults import stated_default
 from rlvr.tools.normalise import normalise_tool, normalise_tools
 from rlvr.tools.schemas import ObjectShape, branches, child_schema, json_type, object_shape, property_schema
 from rlvr.tools.validation import Validators, check_ground_truth, is_valid, validate
@@ -18,5 +19,6 @@ __all__ = [
     "normalise_tools",
     "object_shape",
     "property_schema",
+    "stated_default",
     "validate",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from rlvr.errors import DataError
 from rlvr.tools.clean import clean_schema
+from rlvr.tools.defaults import stated_default
 from rlvr.tools.prose import default_in
 from rlvr.tools.type_names import is_optional
 from rlvr.tools.validation import check_references
@@ -148,35 +149,8 @@ def _from_flat(raw: Mapping[str, Any], beside: Any, at: str) -> dict[str, Any]:
         if needed if listed is None else name in listed:
             required.append(name)
         elif default is not None:
-            default = _default_for(default, schema)
-            if default is not None:
-                schema["default"] = default
+            # Defaults are strings here whatever their type, and some are of the argument behind (0.05 for a list).
+            for fitting in stated_default({**schema, "default": default}):
+                schema["default"] = fitting
         properties[name] = schema
     return {"type": "object", "properties": properties, "required": required}
-
-
-def _default_for(default: Any, schema: Mapping[str, Any]) -> Any:
-    """xLAM writes defaults as strings whatever their type, and has those of the argument behind (0.05 for a list).
-
-    A whole float becomes the integer that is wanted; `None` where a default does not fit its type.
-    """
-    wanted = schema.get("type")
-    if isinstance(wanted, list):  # "null" beside a type
-        wanted = next((w for w in wanted if w != "null"), None) if len(wanted) == 2 else None
-    if wanted is None:
-        return default
-    value = default
-    if isinstance(default, str) and wanted != "string":
-        try:
-            value = json.loads(default.strip().replace("True", "true").replace("False", "false"))
-        except (ValueError, RecursionError):
-            return None
-    elif wanted == "integer" and isinstance(default, float) and default.is_integer():
-        value = int(default)
-    fits: dict[str, Any] = {
-        "string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict,
-    }  # fmt: skip
-    kind = fits.get(str(wanted))
-    if kind is None or not isinstance(value, kind) or (isinstance(value, bool) and wanted != "boolean"):
-        return None
-    return value

@@ -148,9 +148,9 @@ class LookCallback(TrainerCallback):  # type: ignore[misc]
 
     def _select(self) -> Choice:
         held, start = self.shelf.held(), self.looks.get(START)
-        looks = [look for step, look in self.looks.items() if step in held]
-        choice = choose(self.rule, looks, start)
-        keep = [look.step for look in ranked(self.rule, looks, start)[: self.most]]
+        looks = list(self.looks.values())
+        choice = choose(self.rule, looks, start, held)
+        keep = [look.step for look in ranked(self.rule, looks, start, held)[: self.most]]
         self.shelf.settle(choice.look.step, keep)
         self.folder.record(selected={**asdict(choice.look), "why": list(choice.why)})
         return choice

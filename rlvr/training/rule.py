@@ -6,7 +6,7 @@ another, each keeps some of the looks, and the earliest of those that stay is se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -102,12 +102,16 @@ class Choice:
     why: tuple[str, ...]
 
 
-def choose(rule: Sequence[Criterion], looks: Sequence[Look], start: Look | None = None) -> Choice:
+def choose(
+    rule: Sequence[Criterion], looks: Sequence[Look], start: Look | None = None, held: Container[int] | None = None
+) -> Choice:
     """The look that a rule selects; of equal ones the earliest.
 
     `start` is what `worse_than_start` compares with: by default the look of step 0. Where none passes such a criterion
-    (the start itself does, where it is among the looks), the least bad stay. Raises `ValueError` where there is no
-    look, or no start to compare with.
+    (the start itself does, where it is among the looks), the least bad stay. `held` are the steps whose models are still
+    there, by default all: the others cannot be selected, and still say how good the best was, or else a rule that allows
+    a little less than the best would allow it anew from each look to the next. Raises `ValueError` where there is no
+    look that can be selected, or no start to compare with.
 
     >>> def look(step, strict, tokens):
     ...     return Look(step, 100, strict, 0, None, None, None, 0.0, 0.0, 0.0, tokens)
@@ -117,16 +121,22 @@ def choose(rule: Sequence[Criterion], looks: Sequence[Look], start: Look | None 
     (12, ('strict within 0.02 of the best: steps 6, 12 of 6, 12, 18', 'the best tokens: step 12 of 6, 12'))
     """
     left = sorted(looks, key=lambda look: look.step)
-    if not left:
-        raise ValueError("no look to choose from")
     start = start or next((look for look in left if look.step == START), None)
+    there = {look.step for look in left if held is None or look.step in held}
+    if not there:
+        raise ValueError("no look to choose from")
     why = []
     for criterion in rule:
         before, left = left, _kept(criterion, left, start)
+        told = criterion.describe()
+        if there.isdisjoint(look.step for look in left):
+            before = [look for look in before if look.step in there]
+            left = _kept(criterion, before, start)
+            told += ", of the models that are kept"
         steps = ", ".join(str(look.step) for look in left)
         of = ", ".join(str(look.step) for look in before)
-        why.append(f"{criterion.describe()}: step{'s' if len(left) > 1 else ''} {steps} of {of}")
-    return Choice(left[0], tuple(why))
+        why.append(f"{told}: step{'s' if len(left) > 1 else ''} {steps} of {of}")
+    return Choice(next(look for look in left if look.step in there), tuple(why))
 
 
 def _kept(criterion: Criterion, looks: Sequence[Look], start: Look | None) -> list[Look]:
@@ -139,13 +149,15 @@ def _kept(criterion: Criterion, looks: Sequence[Look], start: Look | None) -> li
     return [x for x in looks if criterion.worse(x, start) <= criterion.worse_than_start + SLACK] or near
 
 
-def ranked(rule: Sequence[Criterion], looks: Sequence[Look], start: Look | None = None) -> list[Look]:
-    """The looks in the order in which a rule would select them, were those before each not there."""
-    left, order = list(looks), []
-    start = start or next((look for look in left if look.step == START), None)
+def ranked(
+    rule: Sequence[Criterion], looks: Sequence[Look], start: Look | None = None, held: Container[int] | None = None
+) -> list[Look]:
+    """The looks whose models are there, in the order in which a rule would select them, were those before each not."""
+    left = [look.step for look in looks if held is None or look.step in held]
+    order = []
     while left:
-        order.append(choose(rule, left, start).look)
-        left.remove(order[-1])
+        order.append(choose(rule, looks, start, left).look)
+        left.remove(order[-1].step)
     return order
 
 

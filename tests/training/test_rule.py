@@ -69,6 +69,28 @@ def test_the_ranking_is_what_would_be_selected_next() -> None:
     assert [x.step for x in ranked(STAGE2, looks)] == [10, 0, 20]
 
 
+def test_a_slow_decline_is_measured_against_the_best_look_and_not_against_the_last_ones_kept() -> None:
+    """Strict falls by 0.005 a look and tokens by 5; the rule allows 0.02 below the best, and three models are kept."""
+    looks = [look(250 * i, 0.6 - 0.005 * i, tokens=100.0 - 5 * i) for i in range(13)]
+    held: list[int] = []
+    for i, one in enumerate(looks):
+        held.append(one.step)
+        choice = choose(STAGE2, looks[: i + 1], held=held)
+        held = [x.step for x in ranked(STAGE2, looks[: i + 1], held=held)[:3]]
+        assert choice.look.step in held
+        assert choice == choose(STAGE2, looks[: i + 1])  # as if all models were kept
+    assert (choice.look.step, choice.look.strict) == (1000, 0.58)
+
+
+def test_where_the_one_that_a_rule_wants_is_gone_the_next_best_of_those_kept_is_taken() -> None:
+    looks = [look(0, 0.5, tokens=60), look(10, 0.5, tokens=40), look(20, 0.5, tokens=50), look(30, 0.4, tokens=10)]
+    choice = choose(STAGE2, looks, held=[0, 20, 30])
+    assert choice.look.step == 20
+    assert choice.why[-1] == "the best tokens, of the models that are kept: step 20 of 0, 20"
+    with pytest.raises(ValueError, match="no look"):
+        choose(STAGE2, looks, held=[])
+
+
 SHARES = st.integers(0, 20).map(lambda i: i / 20)
 LOOKS = st.lists(st.tuples(SHARES, SHARES, st.integers(1, 9)), min_size=1, max_size=8).map(
     lambda rows: [look(i, s, f, float(t)) for i, (s, f, t) in enumerate(rows)]

@@ -13,7 +13,7 @@ from rlvr.rewards.matching import rules
 from rlvr.rewards.matching.scalars import Constant, Number, types_of
 from rlvr.rewards.matching.strings import benchmark_form
 from rlvr.rewards.matching.texts import WRONG_TYPE, WRONG_VALUE, Text, Texts, ValueVerdict, best
-from rlvr.tools import branches, child_schema, json_type, object_shape
+from rlvr.tools import branches, child_schema, json_type, object_shape, stated_default
 from rlvr.types import OneOf
 
 Schema = Mapping[str, Any]
@@ -141,7 +141,7 @@ class Properties:
             for name in self.known:
                 if name not in self.required:
                     sub = self.child(name)
-                    stated = [b["default"] for b in branches(sub, self.root) if "default" in b]
+                    stated = [d for b in branches(sub, self.root) for d in stated_default(b)]
                     if stated:
                         self._defaults[name] = [(d, wanted_value(d, sub, self.root)) for d in stated]
         return self._defaults
