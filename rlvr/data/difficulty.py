@@ -19,7 +19,6 @@ from rlvr.errors import DataError, UsageError
 from rlvr.parsers import get_parser
 from rlvr.prompts import RenderedPrompt, render
 from rlvr.rewards import Composition, Context, load_composition
-from rlvr.rewards.columns import query_language
 from rlvr.rewards.components import COMPONENTS
 from rlvr.rewards.parsing import parse_completion
 from rlvr.rewards.score import Breakdown, break_down
@@ -183,8 +182,7 @@ def _probe_chunk(
 def _scored(
     example: Example, prompt: RenderedPrompt, group: Sequence[Any], options: ProbeOptions, composition: Composition
 ) -> list[Breakdown]:
-    lang = query_language(example.lang, example.query, None)
-    context = replace(Context.of(example, composition.matching), lang=lang)
+    context = Context.of(example, composition.matching)
     return [
         break_down(
             parse_completion(

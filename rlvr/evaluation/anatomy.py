@@ -25,14 +25,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from rlvr.errors import DataError
 from rlvr.evaluation.records import EvalRecord
 from rlvr.evaluation.statistics import Figure, wilson
 from rlvr.rewards import Context, judge
-from rlvr.rewards.columns import query_language
 from rlvr.rewards.judge import Verdict
 from rlvr.rewards.matching import MODES, match_calls, rules
 from rlvr.rewards.parsing import parse_completion
@@ -108,7 +107,7 @@ def faults_of(record: EvalRecord, example: Example | None, parser: str = "hermes
     if record.right:
         return ()
     if example is not None and record.matching in MODES:  # a dialogue is judged by the benchmark's own checker
-        context = _context(example, record.matching)
+        context = Context.of(example, record.matching)
         for opened in (False, True):  # whether the prompt opened a reasoning block is not in the record
             parsed = parse_completion(
                 record.completion, parser, truncated=record.truncated, reasoning_opened=opened, tools=context.tools
@@ -163,11 +162,6 @@ def anatomy(records: Iterable[EvalRecord], found: Mapping[tuple[str, str], Seque
             if (wants_call, name) in seen
         ]
     return out
-
-
-def _context(example: Example, matching: str) -> Context:
-    """The context that the record was judged in."""
-    return replace(Context.of(example, matching), lang=query_language(example.lang, example.query, None))
 
 
 def _false_call(calls: Sequence[ToolCall]) -> Fault:

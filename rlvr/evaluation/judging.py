@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 
 from rlvr.evaluation.records import EvalRecord
 from rlvr.rewards import Composition, Context, load_composition
-from rlvr.rewards.columns import query_language
 from rlvr.rewards.parsing import parse_completion
 from rlvr.rewards.score import break_down
 from rlvr.types import Example, Outcome
@@ -31,8 +29,7 @@ def judge_generation(
 
     A false call is a call, or an attempt at one, where none is wanted. The scores are stage 1's, unweighted.
     """
-    lang = query_language(example.lang, example.query, None)
-    context = replace(Context.of(example, matching), lang=lang)
+    context = Context.of(example, matching)
     parsed = parse_completion(
         completion, parser, truncated=truncated, reasoning_opened=reasoning_opened, tools=context.tools
     )

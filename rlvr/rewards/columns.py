@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from types import NoneType
 from typing import Any
 
 from rlvr.errors import DataError, UsageError
 from rlvr.parsers.base import PlainReader
-from rlvr.rewards.context import Context, build_context, check_mode
+from rlvr.rewards.context import Context, build_context, check_mode, language_of
 from rlvr.rewards.judge import Sample, SampleCall
-from rlvr.rewards.language import MAX_DETECT_CHARS
 from rlvr.rewards.parsing import decoded, parse_completion, parser_of
 from rlvr.rewards.told import column, flags, truncation
 from rlvr.rewards.wordlists import changes
-from rlvr.rewards.words import detect_language, known_language
+from rlvr.rewards.words import known_language
 
 _LOOKED_AT = 40
 _Column = Sequence[Any]
@@ -227,15 +225,8 @@ def query_language(lang: Any, query: Any, prompt: Any) -> str | None:
     if lang is not None:
         if not isinstance(lang, str):
             raise DataError("", f"lang: got {lang!r:.60}, expected a language code")
-        return known_language(lang)
-    text = query if isinstance(query, str) else last_user_text(prompt)
-    return _detected(text[:MAX_DETECT_CHARS], changes()) if text else None
-
-
-@lru_cache(maxsize=1024)
-def _detected(text: str, _changes: int) -> str | None:
-    """The completions of a group have one query, and each component asks."""
-    return detect_language(text)
+        return language_of(lang, "")
+    return language_of(None, query if isinstance(query, str) else last_user_text(prompt))
 
 
 def last_user_text(messages: Any) -> str:

@@ -9,8 +9,10 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from rlvr.errors import DataError, UsageError, did_you_mean
+from rlvr.rewards.language import MAX_DETECT_CHARS
 from rlvr.rewards.matching import MODES, WantedCall, wanted_calls
-from rlvr.rewards.words import known_language
+from rlvr.rewards.wordlists import changes
+from rlvr.rewards.words import detect_language, known_language
 from rlvr.tools import Validators, check_ground_truth, normalise_tools
 from rlvr.types import EXPECTS, Example, GoldCall, Tool, gold_calls_from_json
 
@@ -45,9 +47,23 @@ class Context:
 
     @classmethod
     def of(cls, example: Example, matching: str = "typed") -> Context:
-        """The context of an `Example`, which was checked when it was loaded."""
+        """The context of an `Example`, which was checked when it was loaded; in its query's language."""
         tools = {tool.name: tool for tool in example.tools}
-        return cls(tools, example.ground_truth, example.expects, known_language(example.lang), check_mode(matching))
+        lang = language_of(example.lang, example.query)
+        return cls(tools, example.ground_truth, example.expects, lang, check_mode(matching))
+
+
+def language_of(stated: str | None, query: str) -> str | None:
+    """A query's language: as stated, else as it reads. A stated one that rlvr does not know counts as not known."""
+    if stated is not None:
+        return known_language(stated)
+    return _detected(query[:MAX_DETECT_CHARS], changes()) if query else None
+
+
+@lru_cache(maxsize=1024)
+def _detected(text: str, _changes: int) -> str | None:
+    """The completions of a group have one query, and each component asks."""
+    return detect_language(text)
 
 
 def check_mode(matching: str) -> str:

@@ -54,13 +54,14 @@ def _options(job: Job) -> dict[str, Any]:
 
 def _shared(job: Job) -> bool:
     """Whether prompts are shared: wherever they can be, unless the recipe says off. A fallback says why."""
-    from rlvr.training.sharing import disagreement, why_not
+    from rlvr.training.sharing import disagreement, drops_out, why_not
 
     if job.recipe.shared_prefix == "off":
         return False
     reason = why_not(job.model) or disagreement(job.model)
     if job.recipe.lora is not None and job.recipe.lora.lora_dropout:
         reason = reason or "lora_dropout drops other values for every completion of a prompt"
+    reason = reason or drops_out(job.model, bool(job.recipe.trl.get("disable_dropout")))
     if reason is None:
         return True
     if job.recipe.shared_prefix == "on":
@@ -227,7 +228,7 @@ def _looks(job: Job, trainer: Any, composition: Any, table: Any) -> Any:
 
     return LookCallback(
         job.folder,
-        lambda: shared_look(trainer, held_out, recipe.parser, length, keep),
+        lambda: shared_look(trainer, held_out, recipe.parser, length, composition.matching, keep),
         job.tokenizer,
         every=options.every,
         rule=options.rule,

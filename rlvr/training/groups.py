@@ -60,13 +60,17 @@ def without_variance(rewards: torch.Tensor, weights: torch.Tensor, size: int, *,
     """Which groups of `size` rows give no gradient: (rows, components) → (groups,) of bools.
 
     Under sum-then-normalise those whose weighted sums are the same; under GDPO (`by_component`) those whose every
-    weighted component is. A component that does not apply (NaN) counts as 0, as in TRL.
+    weighted component is. As in TRL, a component that does not apply (NaN) adds nothing to a sum and takes no part in a
+    group's mean, and neither does a completion to which none applies.
     """
-    weighted = torch.nan_to_num(rewards, nan=0.0) * weights.to(rewards)
-    values = weighted if by_component else weighted.sum(dim=1, keepdim=True)
+    values = rewards * weights.to(rewards)
+    if not by_component:
+        scored = ~rewards.isnan().all(dim=1, keepdim=True)
+        values = torch.where(scored, values.nansum(dim=1, keepdim=True), torch.nan)
     grouped = values.view(-1, size, values.size(1))  # (groups, size, columns)
-    spread = grouped.amax(dim=1) - grouped.amin(dim=1)
-    return (spread <= SAME).all(dim=1)
+    there = ~grouped.isnan()
+    most, least = grouped.where(there, -torch.inf).amax(dim=1), grouped.where(there, torch.inf).amin(dim=1)
+    return (most - least <= SAME).all(dim=1)
 
 
 class GroupsMixin:

@@ -7,7 +7,7 @@ learning rate was lowered) as plain JSON values, so that a checkpoint can carry 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,14 @@ class Watch:
     def of(self, name: str) -> dict[str, Any]:
         """What a guard remembers."""
         return self.memory.setdefault(name, {"values": [], "start": None, "beyond": 0, "lowered": 0})
+
+    def begin(self, earlier: Sequence[Look]) -> None:
+        """Take the start from the looks that a run had before: a guard that is added at a resume has not read them."""
+        if self.options.false_calls is not None and self.of("false_calls")["start"] is None:
+            found = [look.false_calls for look in earlier if look.false_calls is not None]
+            self.of("false_calls")["start"] = found[0] if found else None
+        if self.options.strict is not None and self.of("strict")["start"] is None:
+            self.of("strict")["start"] = max((look.strict for look in earlier), default=None)
 
     def on_metrics(self, step: int, row: Mapping[str, Any]) -> list[Firing]:
         """Read a logged step; a metric that is missing or null in it is passed over."""

@@ -62,6 +62,8 @@ class GuardCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
         if state.global_step:
             self.watch.memory = dict(saved["attributes"]["memory"])
             self.lr_factor = float(saved["attributes"]["lr_factor"])
+            if self.looks is not None:
+                self.watch.begin([look for _, look in sorted(self.looks.looks.items()) if look not in self.looks.fresh])
         if state.is_world_process_zero:
             kept = [x for x in self.folder.facts().get("guards", []) if x["step"] <= state.global_step]
             self.folder.record(guards=kept, stopped=None)

@@ -66,10 +66,16 @@ class MasterWeights(torch.optim.Optimizer):
         return self._masters[parameter].detach()
 
     def state_dict(self) -> dict[str, Any]:
-        """The inner optimizer's state, each parameter's with its copy as `master`."""
+        """The inner optimizer's state, each parameter's with its copy as `master`.
+
+        Before the first step there are no copies to keep: accelerate loads an optimizer's own state back into it when
+        it is prepared, and what is read into the model afterwards still counts.
+        """
         saved = self._inner.state_dict()
         masters = [self._masters[p].detach() for group in self.param_groups for p in group["params"]]
         state = {index: {**saved["state"].get(index, {}), "master": master} for index, master in enumerate(masters)}
+        if not self._begun:
+            state = saved["state"]
         groups = [  # the options as a schedule left them: the inner optimizer hears of them at the next step
             {**group, "params": inner["params"]}
             for group, inner in zip(self.param_groups, saved["param_groups"], strict=True)
@@ -81,10 +87,11 @@ class MasterWeights(torch.optim.Optimizer):
         parameters = [p for group in self.param_groups for p in group["params"]]
         inner = {}
         for index, saved in state_dict["state"].items():
-            with torch.no_grad():
-                self._masters[parameters[index]].copy_(saved["master"])
+            if "master" in saved:
+                with torch.no_grad():
+                    self._masters[parameters[index]].copy_(saved["master"])
             inner[index] = {key: value for key, value in saved.items() if key != "master"}
         state = {index: kept for index, kept in inner.items() if kept}
         self._inner.load_state_dict({"state": state, "param_groups": state_dict["param_groups"]})
         self._share_options()
-        self._begun = True
+        self._begun = any("master" in saved for saved in state_dict["state"].values())

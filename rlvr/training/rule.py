@@ -108,10 +108,10 @@ def choose(
     """The look that a rule selects; of equal ones the earliest.
 
     `start` is what `worse_than_start` compares with: by default the look of step 0. Where none passes such a criterion
-    (the start itself does, where it is among the looks), the least bad stay. `held` are the steps whose models are still
-    there, by default all: the others cannot be selected, and still say how good the best was, or else a rule that allows
-    a little less than the best would allow it anew from each look to the next. Raises `ValueError` where there is no
-    look that can be selected, or no start to compare with.
+    (the start itself does, where it is among the looks), the least bad stay. `held` are the steps whose models are
+    still there, by default all: the others cannot be selected, and still say how good the best was, or else a rule that
+    allows a little less than the best would allow it anew from each look to the next. Raises `ValueError` where there
+    is no look that can be selected, or no start to compare with.
 
     >>> def look(step, strict, tokens):
     ...     return Look(step, 100, strict, 0, None, None, None, 0.0, 0.0, 0.0, tokens)

@@ -22,7 +22,7 @@ Keep: TypeAlias = Callable[[Sequence[Generation]], None]
 
 
 def shared_look(
-    trainer: Any, held_out: Rendered, parser: str, max_new_tokens: int, keep: Keep = lambda made: None
+    trainer: Any, held_out: Rendered, parser: str, max_new_tokens: int, matching: str, keep: Keep = lambda made: None
 ) -> Look:
     """`take_look` by the main process, told to the others.
 
@@ -31,14 +31,14 @@ def shared_look(
     """
     together = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled or getattr(trainer, "use_vllm", False)
     if together and not processes.is_main():
-        take_look(trainer, held_out, parser, max_new_tokens)
-    return processes.from_main(lambda: take_look(trainer, held_out, parser, max_new_tokens, keep))
+        take_look(trainer, held_out, parser, max_new_tokens, matching)
+    return processes.from_main(lambda: take_look(trainer, held_out, parser, max_new_tokens, matching, keep))
 
 
 def take_look(
-    trainer: Any, held_out: Rendered, parser: str, max_new_tokens: int, keep: Keep = lambda made: None
+    trainer: Any, held_out: Rendered, parser: str, max_new_tokens: int, matching: str, keep: Keep = lambda made: None
 ) -> Look:
-    """Let the trainer's policy answer the held-out examples greedily, and judge every answer.
+    """Let the trainer's policy answer the held-out examples greedily, and judge every answer under `matching`.
 
     `keep` is handed the completions, in the examples' order.
     """
@@ -49,7 +49,7 @@ def take_look(
     for example, prompt, made in zip(held_out.examples, held_out.prompts, generations, strict=True):
         opened = prompt.reasoning_opened
         parsed = read.parse(made.text, truncated=made.truncated, reasoning_opened=opened, tools=example.tools)
-        verdicts.append((bool(example.ground_truth), judge(parsed, Context.of(example))))
+        verdicts.append((bool(example.ground_truth), judge(parsed, Context.of(example, matching))))
     return summarise(trainer.state.global_step, verdicts, [len(made.token_ids) for made in generations])
 
 

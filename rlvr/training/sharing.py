@@ -40,6 +40,19 @@ def why_not(model: Any) -> str | None:
     return _layers(base.config)
 
 
+def drops_out(model: Any, disabled: bool = False) -> str | None:
+    """Why a model's own dropout keeps prompts from being shared in training; `None` where it has none.
+
+    A group's completions would share one draw over their prompt. `disabled`: TRL's `disable_dropout`, which reaches
+    dropout layers and not the probability that attention reads from its config.
+    """
+    layers = [] if disabled else [m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)]
+    share = max([*layers, getattr(model.config.get_text_config(), "attention_dropout", None) or 0.0])
+    return (
+        f"the model drops out {share:g} of its own values, others for every completion of a prompt" if share else None
+    )
+
+
 def _set(flag: str) -> bool:
     return os.environ.get(flag, "").lower() in ("1", "true", "yes")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("trl", reason="needs the train extra")
 
 from rlvr.data.difficulty import example_digest  # noqa: E402
+from rlvr.training.advantages import group_advantages  # noqa: E402
 from rlvr.training.groups import without_variance  # noqa: E402
 from rlvr.training.recipe import load_recipe  # noqa: E402
 from rlvr.training.run import train  # noqa: E402
@@ -70,6 +72,28 @@ def test_groups_without_variance_by_hand() -> None:
     weights = torch.tensor([1.0, 0.5])
     assert without_variance(rewards, weights, 2, by_component=False).tolist() == [True, True, False]
     assert without_variance(rewards, weights, 2, by_component=True).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("aggregation", ["sum_then_normalize", "normalize_then_sum"])
+def test_a_group_without_variance_is_one_whose_advantages_are_all_0(aggregation: str) -> None:
+    """Held against the arithmetic of TRL's advantages, with scores that do not apply."""
+    nan, by_component = float("nan"), aggregation == "normalize_then_sum"
+    groups = [
+        [[0.5, 0.0], [0.5, nan]],  # one has no score of the second: its sum is the same, and its mean is the other's
+        [[nan, nan], [0.5, 0.0]],  # a completion to which nothing applies takes no part
+        [[0.5, nan], [nan, 0.5]],
+        [[0.0, nan], [nan, 0.5]],
+        [[nan, nan], [nan, nan]],
+        [[0.5, 0.0], [0.5, 0.5]],
+        [[0.5, nan], [0.5, 0.5]],
+    ]
+    weights = [1.0, 0.5]
+    for group in groups:  # one by one: GDPO centres over the batch
+        rewards = torch.tensor(group)
+        flat = bool(without_variance(rewards, torch.tensor(weights), 2, by_component=by_component))
+        scores = [[None if math.isnan(v) else v for v in row] for row in group]
+        found = group_advantages(scores, weights, 2, aggregation=aggregation, scale_rewards="none")
+        assert flat == all(abs(a) < 1e-6 for a in found), group
 
 
 def recipe(tmp_path: Path, model: Path, more: str, shared: str = "on", scale: str = "none") -> Path:

@@ -87,6 +87,19 @@ def test_the_strict_score_is_compared_with_the_best_look() -> None:
     assert fired[0].value == pytest.approx(0.07)
 
 
+def test_a_guard_that_is_added_at_a_resume_compares_with_the_looks_before_it() -> None:
+    guards = {"false_calls": {"rise": 0.1}, "strict": {"fall": 0.06}}
+    always, added = Watch(options(**guards)), Watch(options(**guards))
+    earlier = [look(0, 0.5, 0.2), look(5, 0.6, 0.25)]
+    for one in earlier:
+        assert always.on_look(one) == []
+    added.begin(earlier)
+    always.begin([look(0, 0.0, 0.0)])  # it knows its own
+    fired = added.on_look(look(10, 0.5, 0.5))
+    assert [f.guard for f in fired] == ["false_calls", "strict"]
+    assert fired == always.on_look(look(10, 0.5, 0.5))
+
+
 def test_lowering_the_rate_is_tried_so_often_and_then_the_run_stops() -> None:
     watch = Watch(options(clipped={"above": 0.5, "window": 1, "action": "lower_lr", "factor": 0.1, "times": 2}))
     fired = feed(watch, "clipped", [0.9, 0.9, 0.9])

@@ -128,3 +128,34 @@ def test_guards_need_looks_and_a_policy_that_samples(tmp_path: Path) -> None:
     path.write_text(head + "guards: {strict: {fall: 0.1}, drift: {above: 0.1}}\ntrl:" + rest.partition("trl:")[2])
     with pytest.raises(ConfigError, match=r"guards\.strict: reads the looks of selection"):
         load_recipe(path)
+
+
+def test_a_look_judges_as_an_evaluation_does_also_where_a_row_states_no_language(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from types import SimpleNamespace
+
+    from rlvr.data.sources.jsonl import example_from_row
+    from rlvr.evaluation.judging import judge_generation
+    from rlvr.prompts import RenderedPrompt
+    from rlvr.rollouts.base import Generation
+    from rlvr.training import selection
+    from rlvr.training.dataset import Rendered
+
+    tools = [{"name": "w", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}]
+    query = "Đặt giúp mình một chiếc bánh pizza cho tối nay nhé."
+    row = {"messages": [{"role": "user", "content": query}], "tools": tools, "ground_truth": [], "expects": "refuse"}
+    example = example_from_row(row, "a row")
+    assert example.lang is None
+    for text, right in (
+        ("I'm sorry, none of my tools can order a pizza.", False),
+        ("Rất tiếc, mình không có công cụ nào để đặt pizza.", True),
+    ):
+        made = [Generation(text, (1, 2, 3), False)]
+        monkeypatch.setattr(selection, "_greedy", lambda *_, made=made: made)
+        trainer = SimpleNamespace(state=SimpleNamespace(global_step=5))
+        held_out = Rendered((example,), (RenderedPrompt(query, (1,)),), 0, 1)
+        found = selection.take_look(trainer, held_out, "hermes", 32, "typed")
+        assert (found.strict, found.refused) == (float(right), float(right))
+        record = judge_generation(example, text, model="m", completion_tokens=3, prompt_tokens=1, truncated=False)
+        assert record.right is right

@@ -64,10 +64,18 @@ def test_updates_below_the_precision_of_bf16_add_up() -> None:
     assert bool((parameter.detach() < 1).all())  # … and not in the master
 
 
-def test_weights_that_are_read_before_the_first_step_are_what_is_trained() -> None:
-    """A checkpoint without the optimizer's state: its weights come into the model after the optimizer was built."""
+@pytest.mark.parametrize("prepared", [False, True])
+def test_weights_that_are_read_before_the_first_step_are_what_is_trained(prepared: bool) -> None:
+    """A checkpoint without the optimizer's state: its weights come into the model after the optimizer was built.
+
+    `prepared`: accelerate takes a state out and loads it back while the optimizer is wrapped.
+    """
     parameter = torch.nn.Parameter(torch.zeros(4).bfloat16())
     optimizer = MasterWeights([parameter], torch.optim.SGD, lr=0.01)
+    if prepared:
+        accelerate = pytest.importorskip("accelerate", reason="needs the train extra")
+        wrapped = accelerate.Accelerator(cpu=True).prepare(optimizer)
+        assert wrapped.optimizer is optimizer
     with torch.no_grad():
         parameter.fill_(8.0)
     run(parameter, optimizer, 1)

@@ -13,7 +13,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("trl", reason="needs the train extra")
 
-from rlvr.training.sharing import difference, disagreement, why_not  # noqa: E402
+from rlvr.training.sharing import difference, disagreement, drops_out, why_not  # noqa: E402
 
 VOCABULARY = 300
 
@@ -263,6 +263,18 @@ def test_a_model_that_cannot_is_named_with_its_reason() -> None:
     assert "cannot be called" in str(
         disagreement(made(BloomConfig(vocab_size=101, hidden_size=32, n_layer=2, n_head=2)))
     )
+
+
+def test_a_model_with_dropout_of_its_own_does_not_share_unless_that_is_off() -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    sizes = {"n_embd": 16, "n_layer": 1, "n_head": 2, "vocab_size": VOCABULARY}
+    assert drops_out(llama()) is None
+    gpt2 = GPT2LMHeadModel(GPT2Config(**sizes))
+    assert drops_out(gpt2) == "the model drops out 0.1 of its own values, others for every completion of a prompt"
+    assert drops_out(gpt2, disabled=True) is None
+    attentive = llama(attention_dropout=0.2)  # no layer of its own, so that TRL's option does not reach it
+    assert drops_out(attentive, disabled=True) is not None
 
 
 def test_flash_attention_a_compiled_model_and_a_split_one_fall_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,9 +75,11 @@ class Scene:
     @cached_property
     def shared(self) -> bool:
         """Whether prompts will be computed once for their rows (as `assemble` decides it)."""
-        from rlvr.training.sharing import why_not
+        from rlvr.training.sharing import drops_out, why_not
 
-        return self.recipe.shared_prefix != "off" and why_not(self.bare) is None
+        if self.recipe.shared_prefix == "off" or drops_out(self.bare, bool(self.recipe.trl.get("disable_dropout"))):
+            return False
+        return why_not(self.bare) is None
 
     @cached_property
     def calling(self) -> tuple[int, ...]:
