@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 from rlvr.errors import ModelError
@@ -161,6 +163,7 @@ def _grpo_trainer(job: Job) -> Any:
 
     recipe = job.recipe
     composition = load_composition(str(recipe.composition), stage=recipe.stage)
+    job.folder.keep_input("composition", repr(replace(composition, description="")))
     eos = eos_token_ids(job.model, job.tokenizer)
     road = environment_road(job, composition, eos) if recipe.environment is not None else None
     # TRL's texts lack special tokens: where they are a call's markup, the rewards read the ids.
@@ -219,6 +222,8 @@ def _looks(job: Job, trainer: Any, composition: Any, table: Any) -> Any:
     assert options is not None
     held_out = render_mixture(options.data, job.tokenizer, recipe.parser, recipe.thinking)
     check_held_out(options.rule, recipe.guards, held_out)
+    lines = (json.dumps(example.to_json(), ensure_ascii=False) for example in held_out.examples)
+    job.folder.keep_input("selection.data", "\n".join(lines))
     length = trainer.args.max_completion_length
     compared = needs_start(options.rule) or recipe.guards.false_calls is not None
 

@@ -43,7 +43,9 @@ def planned_dataset(
     if args.max_steps <= 0:
         args.num_train_epochs = 1
     lines = (json.dumps(line, ensure_ascii=False) for line in made.lines(examples))
-    write_atomically(job.folder.path / "data" / "curriculum.jsonl", "".join(line + "\n" for line in lines))
+    text = "".join(line + "\n" for line in lines)
+    job.folder.keep_input("curriculum.file", text)
+    write_atomically(job.folder.path / "data" / "curriculum.jsonl", text)
     job.folder.record(curriculum={"order": options.order, "generations": generations, **made.counts})
     say(
         f"{job.recipe.name}: curriculum {options.order}: {made.counts['rows']} rows over {generations} generations of "

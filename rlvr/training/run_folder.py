@@ -14,6 +14,7 @@ final/                the model that the run selected
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import json
 import os
@@ -126,6 +127,21 @@ class RunFolder:
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text)
+
+    def keep_input(self, name: str, text: str) -> None:
+        """Record a digest of what a run computes with beside its recipe and data: `name` is the recipe's key for it.
+
+        Raises `UsageError` where a resumed run would go on with another. Every process calls it.
+        """
+        known = self.facts().get("inputs", {})
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        if known.get(name, digest) != digest:
+            raise UsageError(
+                f"{self.path}: {name} is not what the run was started with: its key in the recipe is the same, what it "
+                "names has changed. Bring it back as it was, or start a new run with another --out (--model takes this "
+                "run's model)."
+            )
+        self.record(inputs={**known, name: digest})
 
     def has_finished(self, recipe: Mapping[str, Any]) -> bool:
         """Whether the run of this folder has come to its end, and its time budget is not another one now."""

@@ -15,7 +15,7 @@ import pytest
 
 from rlvr.training.checkpoints import Checkpoints, missing, state_of
 from tests.training.conftest import Runs, rows, trace
-from tests.training.zygote import Moment
+from tests.training.zygote import ROOT, Moment
 
 # (Kills during a data build: tests/data/build/test_resume.py.)
 DRAWN = ("step", "step", "step", "save", "save", "save", "rollout", "rollout", "look", "look")
@@ -244,3 +244,28 @@ def test_data_that_changed(unbroken: dict[str, Any], runs: Runs, tmp_path: Path)
     done = runs.zygote.run(*words, "--resume")
     assert done.code == 2, done.err[-3000:]
     assert "the recipe's data is not what the run was started on: 8 examples then, 7 now" in done.err
+
+
+@pytest.mark.parametrize("changed", ["selection.data", "composition"])
+def test_what_the_recipe_names_and_that_changed(
+    unbroken: dict[str, Any], runs: Runs, tmp_path: Path, changed: str
+) -> None:
+    """The recipe reads the same, and would go on with other looks or another reward."""
+    held_out, rewards = tmp_path / "heldout.jsonl", tmp_path / "mine.yaml"
+    examples = (runs.folder / "unbroken" / "data" / "train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    held_out.write_text("".join(examples[:4]), encoding="utf-8")
+    rewards.write_text((ROOT / "rewards" / "function_calling.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    recipe = tmp_path / "recipe.yaml"
+    lines = runs.recipe.read_text().replace("composition: function_calling", f"composition: {rewards}").split("\n")
+    mine = f"    sources: [{{source: jsonl, path: {held_out}, shuffle: false}}]"
+    recipe.write_text("\n".join(mine if "split: heldout" in line else line for line in lines))
+    words = ["train", recipe, "--out", tmp_path / "run"]
+    assert runs.zygote.run(*words, at=Moment("step", 5)).code == -9
+    if changed == "composition":
+        rewards.write_text(rewards.read_text(encoding="utf-8").replace("correctness: 1.0", "correctness: 0.9"))
+    else:
+        held_out.write_text("".join(examples[:3]), encoding="utf-8")
+    done = runs.zygote.run(*words, "--resume")
+    assert done.code == 2, done.err[-3000:]
+    assert f"run: {changed} is not what the run was started with" in done.err
+    assert "Traceback" not in done.err

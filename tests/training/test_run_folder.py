@@ -110,6 +110,17 @@ def test_the_data_of_a_resumed_run_must_be_the_same(tmp_path: Path) -> None:
     assert (folder.path / "data" / "train.jsonl").read_text() == "a\nb\nc\n"
 
 
+def test_what_a_run_computes_with_must_be_the_same_when_it_goes_on(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    folder.keep_input("curriculum.file", "a plan")
+    folder.keep_input("selection.data", "examples")
+    folder.keep_input("curriculum.file", "a plan")
+    with pytest.raises(UsageError, match=r"curriculum\.file is not what the run was started with"):
+        folder.keep_input("curriculum.file", "another plan")
+    assert sorted(folder.facts()["inputs"]) == ["curriculum.file", "selection.data"]
+
+
 @pytest.mark.usefixtures("two_bytes_left")
 def test_a_full_disk_leaves_the_old_file_and_one_error(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
