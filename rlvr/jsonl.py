@@ -37,15 +37,25 @@ def loads(text: str, where: str, what: str = "", parse_constant: Callable[[str],
     try:
         return json.loads(text, parse_constant=parse_constant)
     except (ValueError, RecursionError) as error:
-        raise DataError(where, f"{what} is not valid JSON: {error}" if what else f"not valid JSON: {error}") from None
+        raise DataError(where, f"{what} is not valid JSON: {_fault(error)}".removeprefix(" is ")) from None
+
+
+def _fault(error: Exception) -> str:
+    """What `json.loads` found, for a text that is one line of a file or a field of it."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos + 1}"
+    return "an integer with too many digits" if "int_max_str_digits" in str(error) else str(error)
 
 
 def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield ("file:line", object) of each line. Raises `DataError` on a line that holds something else."""
     for where, line in read_lines(path):
-        row = loads(line, where)
+        try:
+            row = loads(line, where)
+        except DataError as error:
+            raise DataError(where, f"{error.what}; every line must be one JSON object") from None
         if not isinstance(row, dict):
-            raise DataError(where, f"got {type(row).__name__}, expected an object")
+            raise DataError(where, f"got {type(row).__name__}, expected an object: every line must be one")
         yield where, row
 
 
@@ -87,13 +97,15 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def dumps(value: Any, indent: int | None = None) -> str:
+def dumps(value: Any, indent: int | None = None, ascii_only: bool = False) -> str:
     """JSON that can be written as UTF-8: readable, but escaped where a completion holds half a surrogate pair.
+
+    `ascii_only`: escaped, for an output of another encoding.
 
     >>> dumps({"a": "é"}), dumps(["\\ud83d"])
     ('{"a": "é"}', '["\\\\ud83d"]')
     """
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     return text if is_utf8(text) else json.dumps(value, indent=indent)
 
 

@@ -232,13 +232,18 @@ def gold_call_from_json(value: Any, where: str = "") -> GoldCall:
     not one, also where its arguments stand under another name: it would count as a call without any."""
     if isinstance(value, GoldCall):
         return value
+    if isinstance(value, Mapping) and "name" not in value and isinstance(value.get("function"), Mapping):
+        raise DataError(
+            where, "a ground-truth call in OpenAI's form: give what stands under 'function', its arguments as an object"
+        )
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         raise DataError(where, f"a ground-truth call must be an object with a name, got {value!r:.80}")
     if "arguments" not in value:
         _no_other_arguments(value, where)
     arguments = value.get("arguments", {})
     if not isinstance(arguments, Mapping):
-        raise DataError(where, f"the arguments of ground-truth call {value['name']} must be an object")
+        told = f"the arguments of ground-truth call {value['name']} must be an object, got {arguments!r:.80}"
+        raise DataError(where, told + (": read that JSON first" if isinstance(arguments, str) else ""))
     return GoldCall(value["name"], {k: gold_value_from_json(v, where) for k, v in arguments.items()})
 
 

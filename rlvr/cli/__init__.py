@@ -31,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. An error of the library is one message on stderr, never a traceback."""
     args = argparse.Namespace()
     _yield_the_cores()
+    if hasattr(sys.stdout, "reconfigure"):  # what the terminal's encoding lacks is escaped, and ends no command
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         args = _parse(list(sys.argv[1:] if argv is None else argv))
         code = int(args.run(args))

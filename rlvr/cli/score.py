@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
+import codecs
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from rlvr.errors import DataError
+    from rlvr.jsonl import dumps
     from rlvr.rewards import score_file
 
     breakdowns = score_file(
@@ -60,11 +62,11 @@ def run(args: argparse.Namespace) -> int:
         matching=args.matching,
         reasoning_parser=args.reasoning_parser,
     )
-    tally = _Tally()
+    tally, ascii_only = _Tally(), not _writes_utf8()
     for number, breakdown in enumerate(breakdowns, start=1):
         tally.add(breakdown)
         if args.json:
-            print(json.dumps({"row": number, **breakdown.to_json()}, ensure_ascii=False))
+            print(dumps({"row": number, **breakdown.to_json()}, ascii_only=ascii_only))
             continue
         if number == 1:
             print(_HEAD)
@@ -76,6 +78,10 @@ def run(args: argparse.Namespace) -> int:
     if not args.json:
         print("\n" + "\n".join(tally.lines()))
     return 0
+
+
+def _writes_utf8() -> bool:
+    return codecs.lookup(getattr(sys.stdout, "encoding", None) or "utf-8").name == "utf-8"
 
 
 _HEAD = f"{'row':>5} {'outcome':<14} {'right':<5} " + " ".join(f"{c:>11}" for c in (*COMPONENTS, "total")) + "  why"

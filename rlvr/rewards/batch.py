@@ -29,8 +29,8 @@ Completions = Sequence[str | Sequence[Mapping[str, Any]]]
 def format_reward(
     completions: Completions,
     *,
-    tools: Sequence[Any],
-    ground_truth: Sequence[Any],
+    tools: Sequence[Any] | None = None,
+    ground_truth: Sequence[Any] | None = None,
     expects: Sequence[str | None] | None = None,
     prompts: Sequence[Any] | None = None,
     completion_ids: Sequence[Sequence[int]] | None = None,
@@ -52,8 +52,8 @@ def format_reward(
 def correctness_reward(
     completions: Completions,
     *,
-    tools: Sequence[Any],
-    ground_truth: Sequence[Any],
+    tools: Sequence[Any] | None = None,
+    ground_truth: Sequence[Any] | None = None,
     expects: Sequence[str | None] | None = None,
     prompts: Sequence[Any] | None = None,
     completion_ids: Sequence[Sequence[int]] | None = None,
@@ -77,8 +77,8 @@ def correctness_reward(
 def refusal_reward(
     completions: Completions,
     *,
-    tools: Sequence[Any],
-    ground_truth: Sequence[Any],
+    tools: Sequence[Any] | None = None,
+    ground_truth: Sequence[Any] | None = None,
     expects: Sequence[str | None] | None = None,
     prompts: Sequence[Any] | None = None,
     completion_ids: Sequence[Sequence[int]] | None = None,
@@ -101,8 +101,8 @@ def refusal_reward(
 def efficiency_reward(
     completions: Completions,
     *,
-    tools: Sequence[Any],
-    ground_truth: Sequence[Any],
+    tools: Sequence[Any] | None = None,
+    ground_truth: Sequence[Any] | None = None,
     expects: Sequence[str | None] | None = None,
     prompts: Sequence[Any] | None = None,
     completion_ids: Sequence[Sequence[int]] | None = None,
@@ -147,8 +147,8 @@ class RewardComponent:
         self,
         completions: Completions,
         *,
-        tools: Sequence[Any],
-        ground_truth: Sequence[Any],
+        tools: Sequence[Any] | None = None,
+        ground_truth: Sequence[Any] | None = None,
         **columns: Any,
     ) -> list[float | None]:
         """Score a batch; `columns` are what the module's docstring names, and more that is ignored."""

@@ -61,8 +61,8 @@ _RECENT: deque[tuple[_Batch, list[Sample]]] = deque(maxlen=2)
 
 def batch_samples(
     completions: Sequence[Any],
-    tools: Sequence[Any],
-    ground_truth: Sequence[Any],
+    tools: Sequence[Any] | None,
+    ground_truth: Sequence[Any] | None,
     parser: str,
     matching: str,
     columns: Mapping[str, Any],
@@ -217,14 +217,14 @@ def query_languages(n: int, columns: Mapping[str, Any]) -> list[str | None]:
     if set(map(type, langs)) == {str}:
         known = {lang: known_language(lang) for lang in set(langs)}
         return [known[lang] for lang in langs]
-    return [query_language(*row) for row in zip(langs, queries, prompts, strict=True)]
+    return [query_language(*row, where=f"row {i}") for i, row in enumerate(zip(langs, queries, prompts, strict=True))]
 
 
-def query_language(lang: Any, query: Any, prompt: Any) -> str | None:
+def query_language(lang: Any, query: Any, prompt: Any, where: str = "") -> str | None:
     """One query's language; a stated one that rlvr does not know counts as not known."""
     if lang is not None:
         if not isinstance(lang, str):
-            raise DataError("", f"lang: got {lang!r:.60}, expected a language code")
+            raise DataError(where, f"lang: got {lang!r:.60}, expected a language code")
         return language_of(lang, "")
     return language_of(None, query if isinstance(query, str) else last_user_text(prompt))
 

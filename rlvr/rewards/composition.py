@@ -90,11 +90,13 @@ class Composition:
 
         `eos_token_ids`: a completion whose ids hold none of them is truncated. `reasoning_opened`: the prompts end
         inside a reasoning block; `reasoning_parser` says what counts as one. With a `tokenizer`, text is parsed from
-        the completions' ids, special tokens included.
+        the completions' ids, special tokens included. Raises `UsageError` for a parser that there is none of.
         """
         from rlvr.rewards.batch import RewardComponent
+        from rlvr.rewards.parsing import parser_of
         from rlvr.rewards.told import end_ids
 
+        parser_of(parser, reasoning_parser)  # a wrong name is told here, and not after a model was loaded
         ends = tuple(sorted(end_ids(eos_token_ids)))
         ours = [
             RewardComponent(

@@ -9,6 +9,7 @@ from typing import Any
 from rlvr.rewards.context import Context, check_mode
 from rlvr.rewards.matching import Match, TypedCall, compare_calls, compare_typed, match_calls
 from rlvr.rewards.words import WordKind, classify_words, has_words, speaks
+from rlvr.rewards.written import writes_call
 from rlvr.types import Outcome, ParsedCompletion, ToolCall
 
 
@@ -35,7 +36,8 @@ def judge(parsed: ParsedCompletion, context: Context, matching: str | None = Non
 
     Formula: where calls are wanted, right = well-formed calls that match one to one, not truncated. Where none are
     wanted, right = clean words of the kind that `expects` asks for, in the query's language where that is known, not
-    truncated; `expects="any"` takes any words in any language.
+    truncated; `expects="any"` takes any words in any language. Words that write out a call of an offered tool are
+    never clean.
     Not checked: what the words say beyond their kind, reasoning, and text beside the calls.
     Raises `UsageError` where `matching` (the context's own by default) is no mode.
 
@@ -141,6 +143,8 @@ class Sample:
         if self.outcome is not Outcome.ABSTAIN or self.truncated or not has_words(self.text):
             return False
         context = self.context
+        if writes_call(self.text, context.tools):
+            return False
         if context.expects == "any":
             return True
         kind = classify_words(self.text, context.lang).kind
@@ -182,6 +186,8 @@ def _judge_words(parsed: ParsedCompletion, context: Context) -> Verdict:
         right, reason = False, "cut at the length limit"
     elif not said:
         right, reason = False, "text without a letter or digit"
+    elif writes_call(parsed.text, context.tools):
+        right, reason = False, "a call is written out as text"
     elif context.expects == "any":
         right, reason = True, "called nothing, as wanted"
     elif words.kind != context.expects:

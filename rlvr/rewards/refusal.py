@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rlvr.rewards.context import Context
 from rlvr.rewards.judge import Sample, fits_language
 from rlvr.rewards.words import classify_words, has_words
+from rlvr.rewards.written import writes_call
 from rlvr.types import Outcome, ParsedCompletion
 
 
@@ -38,6 +39,7 @@ def score_refusal(parsed: ParsedCompletion, context: Context, params: RefusalPar
     and 0 otherwise.
     Earns the most: a refusal, a question or an answer, as the example expects (`any`: each of them). Part: other words.
     Nothing: empty or cut text, text without a letter or digit.
+    Words that write out a call of an offered tool (`w(city="Hanoi")`) are other words, whatever is expected.
     Not checked: whether the reason given is true, whether an answer is, whether a question asks for the right thing;
     which of the two scripts Chinese is written in. How often words are taken for the wrong kind stands in
     docs/refusal.md; words in a language without a word list are read as English.
@@ -67,6 +69,8 @@ def refusal_of(sample: Sample, params: RefusalParams) -> float | None:
         return -1.0
     if outcome is Outcome.EMPTY or sample.truncated or not has_words(sample.text):
         return 0.0
-    right = context.expects == "any" or classify_words(sample.text, context.lang).kind == context.expects
+    right = not writes_call(sample.text, context.tools) and (
+        context.expects == "any" or classify_words(sample.text, context.lang).kind == context.expects
+    )
     score = 1.0 if right else params.other_text
     return score if fits_language(sample.text, context) else min(score, params.wrong_language)

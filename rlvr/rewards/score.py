@@ -181,7 +181,10 @@ def _score_rows(path: Path, composition: Composition, settings: Mapping[str, Any
     for where, row in read_objects(path):
         missing = [name for name in ("completion", "tools", "ground_truth") if row.get(name) is None]
         if missing:
-            raise DataError(where, f"no {', no '.join(missing)}")
+            hint = (
+                " (where no call is wanted it is [])" if missing == ["ground_truth"] else f"; it has {', '.join(row)}"
+            )
+            raise DataError(where, f"no {', no '.join(missing)}{hint}")
         try:
             yield score(
                 row["completion"],

@@ -14,7 +14,10 @@ def column(name: str, values: Any, n: int, required: bool = False) -> list[Any]:
     """A column as a list, `None` everywhere where there is none. Raises `UsageError` where it has another length."""
     if values is None:
         if required:
-            raise UsageError(f"{name} is missing: a list with one entry a completion is needed ({n} here)")
+            raise UsageError(
+                f"{name} is missing: a list with one entry a completion is needed ({n} here). Trainers pass a dataset's"
+                " columns by their names."
+            )
         return [None] * n
     if isinstance(values, (str, bytes, Mapping)) or not hasattr(values, "__len__"):
         kind = type(values).__name__

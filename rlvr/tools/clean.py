@@ -35,6 +35,10 @@ _COUNTS = (
     "maxContains",
 )
 _MAX_DEPTH = 100
+ARROW = (
+    ". Arrow gives all rows' objects the same keys, and null where a row has none: keep tools and ground_truth as JSON "
+    "strings there"
+)
 
 
 def clean_schema(raw: Any, at: str, depth: int = 0) -> dict[str, Any]:
@@ -49,7 +53,7 @@ def clean_schema(raw: Any, at: str, depth: int = 0) -> dict[str, Any]:
     if depth > _MAX_DEPTH:
         raise DataError(at, "the schema is nested too deeply")
     if not isinstance(raw, Mapping):
-        raise DataError(at, f"a schema must be an object, got {raw!r:.60}")
+        raise DataError(at, f"a schema must be an object, got {raw!r:.60}{ARROW if raw is None else ''}")
     raw = _with_dependencies_told_apart(raw, at)
     out: dict[str, Any] = {}
     for key, value in raw.items():

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from rlvr.errors import DataError
+from rlvr.tools.clean import ARROW
 from rlvr.tools.compiled import compile_schema
 from rlvr.tools.nodes import Node, Path, PlainObject, State, plain_object
 from rlvr.tools.patterns import OverBudgetError, Pattern, compile_pattern
@@ -104,7 +105,8 @@ def check_ground_truth(gold: Sequence[GoldCall], tools: Sequence[Tool] | Mapping
         elif odd := why_not_written(arguments := call.canonical().arguments, MAX_ARGUMENTS_DEPTH):
             problems.append(f"{where}: {odd}, so no completion can hold it")
         elif not is_valid(tool, arguments):
-            problems.extend(f"{where}: {p}" for p in validate(tool, arguments))
+            hint = ARROW if None in arguments.values() else ""
+            problems.extend(f"{where}: {p}{hint}" for p in validate(tool, arguments))
     return problems
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +101,16 @@ def test_unknown_names(file: str, argv: list[str], message: str, capsys: pytest.
     [
         ('{"completion": "x", "ground_truth": []}\n', "f.jsonl:1: no tools"),
         ('{"completion": "x", "tools": [], "ground_truth": []}\n{broken\n', "f.jsonl:2: not valid JSON"),
-        ('[1]\n', "f.jsonl:1: got list, expected an object"),
+        ('{\n  "completion": "x"\n}\n',
+         "f.jsonl:1: not valid JSON: Expecting property name enclosed in double quotes at character 3; every "
+         "line must be one JSON object"),
+        ('{"completion": "x", "tools": [], "ground_truth": null}\n',
+         "f.jsonl:1: no ground_truth (where no call is wanted it is [])"),
+        ('{"completion": "x", "tools": [], "answer": []}\n', "f.jsonl:1: no ground_truth"),
+        ('{"response": "x", "tools": []}\n', "f.jsonl:1: no completion, no ground_truth; it has response, tools"),
+        ('{"completion": "x", "n": ' + "9" * 5000 + "}\n",
+         "f.jsonl:1: not valid JSON: an integer with too many digits"),
+        ('[1]\n', "f.jsonl:1: got list, expected an object: every line must be one"),
         ("\n", "f.jsonl: holds no rows"),
         (json.dumps({"completion": "x", "tools": [TOOL], "ground_truth": [{"name": "sub", "arguments": {}}]}),
          "f.jsonl:1: "),
@@ -113,6 +125,21 @@ def test_a_bad_row_is_named(tmp_path: Path, text: str, message: str, capsys: pyt
     path.write_text(text)
     assert main(["score", str(path)]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_what_an_output_cannot_hold_is_escaped(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "f.jsonl"
+    gold = [{"name": "say", "arguments": {"text": "臺北 \ud83d"}}]
+    tool = {"name": "say", "parameters": {"type": "object", "properties": {"text": {"type": "string"}}}}
+    path.write_text(json.dumps({"completion": "臺", "tools": [tool], "ground_truth": gold}) + "\n")
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    for form in ([], ["--explain"], ["--json"]):
+        command = [sys.executable, "-m", "rlvr", "score", str(path), "--matching", "bfcl", *form]
+        done = subprocess.run(command, capture_output=True, env=environment, check=False)
+        assert (done.returncode, done.stderr) == (0, b""), form
+        if form == ["--json"]:
+            assert json.loads(done.stdout.decode(encoding))["outcome"] == "abstain"
 
 
 def test_a_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,6 +115,37 @@ def test_an_example_that_cannot_be_scored_is_named(rows: dict[str, Any], gold: A
         format_reward(**{**rows, "ground_truth": [*rows["ground_truth"][:2], None, "[]"]})
 
 
+def test_what_a_trainer_does_not_hand_over_is_named(rows: dict[str, Any]) -> None:
+    for name in ("tools", "ground_truth"):
+        columns = {key: value for key, value in rows.items() if key != name}
+        for reward in (format_reward, correctness_reward, *load_composition("function_calling").reward_functions()):
+            with pytest.raises(UsageError, match=f"{name} is missing: a list .* columns by their names"):
+                reward(**columns)
+    with pytest.raises(DataError, match="row 1: lang: got 3"):
+        refusal_reward(**rows, lang=["en", 3, None, None])
+    with pytest.raises(UsageError, match=r"unknown parser 'hermess'\. Did you mean hermes\?"):
+        load_composition("function_calling").reward_functions(parser="hermess")
+
+
+def test_a_ground_truth_in_another_form_is_told_the_way_out(rows: dict[str, Any]) -> None:
+    call = {"name": "get_weather", "arguments": {"city": "Paris"}}
+    others = [*rows["ground_truth"][1:]]
+    with pytest.raises(DataError, match="OpenAI's form: give what stands under 'function'"):
+        format_reward(**{**rows, "ground_truth": [[{"type": "function", "function": call}], *others]})
+    with pytest.raises(DataError, match=r"must be an object, got .*: read that JSON first"):
+        format_reward(**{**rows, "ground_truth": [[{**call, "arguments": '{"city": "Paris"}'}], *others]})
+
+
+def test_rows_that_went_through_arrow_as_objects_are_told_so(weather: Any, gold: Any) -> None:
+    padded = {**weather, "parameters": {**weather["parameters"], "properties": {
+        **weather["parameters"]["properties"], "zip": None}}}  # fmt: skip
+    with pytest.raises(DataError, match=r"zip: a schema must be an object, got None.*Arrow.*JSON strings"):
+        format_reward(["x"], tools=[[padded]], ground_truth=[[]])
+    wanted = gold("get_weather", city="Paris", zip=None)
+    with pytest.raises(DataError, match=r"zip: not in the schema.*Arrow.*JSON strings"):
+        format_reward(["x"], tools=[[weather]], ground_truth=[[wanted]])
+
+
 def test_unknown_names_are_usage_errors(rows: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"unknown parser 'hermess'\. Did you mean hermes\?"):
         format_reward(**rows, parser="hermess")

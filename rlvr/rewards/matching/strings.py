@@ -22,6 +22,7 @@ _DROP = str.maketrans("", "", _DROPPED)
 _RUN = re.compile(r"[ ,./\-_*^]+")
 _NUMERIC_DATE = re.compile(r"(?<![\d.])\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d|\.\d)|(?<!\d)\d{4}[-/]\d{2}(?!\d)")
 _DIGIT = re.compile(r"[0-9]")
+_CLOSING = frozenset(")]}")
 _MAX_REMEMBERED = 256
 _MARKS_HARMLESS, _MAX_MARKS = 1000, 30
 
@@ -92,8 +93,10 @@ def _separator(run: re.Match[str]) -> str:
     kept = run.group().replace(" ", "").replace(",", "")
     if before.isdigit():
         return kept or " "
-    # `covid-19` and `covid 19` are the same; `at -5` and `at 5` are not, nor are `.5` and `5`.
-    return kept if not before or run.group()[0] == " " else ""
+    # `covid-19` and `covid 19` are the same; `at -5` and `at 5` are not, nor `x=-5` and `x=5`, `.5` and `5`. Scripts
+    # without spaces (category Lo) write a number beside any word: `氣溫-5度` is no `氣溫5度`.
+    joins = before.isalpha() and unicodedata.category(before) != "Lo"
+    return "" if (joins or before in _CLOSING) and run.group()[0] not in " ," else kept
 
 
 def holds_digits(text: str) -> bool:
