@@ -163,7 +163,8 @@ def _grpo_trainer(job: Job) -> Any:
 
     recipe = job.recipe
     composition = load_composition(str(recipe.composition), stage=recipe.stage)
-    job.folder.keep_input("composition", repr(replace(composition, description="")))
+    # What this stage pays; other stages and the description may change.
+    job.folder.keep_input("composition", repr(replace(composition, description="", stages=())))
     eos = eos_token_ids(job.model, job.tokenizer)
     road = environment_road(job, composition, eos) if recipe.environment is not None else None
     # TRL's texts lack special tokens: where they are a call's markup, the rewards read the ids.
