@@ -149,11 +149,19 @@ def engine(job: Job) -> AbstractContextManager[None]:
     return colocated_on_cpu(job.recipe.engine.cpu_cache_gib) if on_cpu else nullcontext()
 
 
+def _composition(job: Job) -> Any:
+    """What the recipe's stage pays, the same after a resume; the file's other stages and its description may change."""
+    from rlvr.rewards import load_composition
+
+    composition = load_composition(str(job.recipe.composition), stage=job.recipe.stage)
+    job.folder.keep_input("composition", repr(replace(composition, description="", stages=())))
+    return composition
+
+
 def _grpo_trainer(job: Job) -> Any:
     from trl import GRPOConfig
 
     from rlvr.integrations.trl import markup_is_special
-    from rlvr.rewards import load_composition
     from rlvr.training.callbacks import SampleCallback
     from rlvr.training.environment import environment_road
     from rlvr.training.groups import trainer_class
@@ -162,9 +170,7 @@ def _grpo_trainer(job: Job) -> Any:
     from rlvr.training.trajectory_samples import TrajectorySampleCallback
 
     recipe = job.recipe
-    composition = load_composition(str(recipe.composition), stage=recipe.stage)
-    # What this stage pays; other stages and the description may change.
-    job.folder.keep_input("composition", repr(replace(composition, description="", stages=())))
+    composition = _composition(job)
     eos = eos_token_ids(job.model, job.tokenizer)
     road = environment_road(job, composition, eos) if recipe.environment is not None else None
     # TRL's texts lack special tokens: where they are a call's markup, the rewards read the ids.
