@@ -212,3 +212,16 @@ def test_reasons_where_calls_are_wanted(call: Any, gold: Any, weather: Any) -> N
     assert "refused what could be done" in explain(REFUSAL, composition=penalising)
     assert "did not refuse what could be done" in explain(both, composition=penalising)
     assert "every call is valid" in explain(call("get_weather", city="Rome") + call("get_weather", city="Oslo"))
+
+
+@pytest.mark.parametrize("expects", ["any", "answer", "refuse"])
+@pytest.mark.parametrize(
+    "words", ['Calling get_weather(city="Paris").', '{"tool": "get_weather", "args": {"city": "Paris"}}']
+)
+def test_a_call_written_out_as_text_is_never_right(words: str, expects: str) -> None:
+    tool = {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
+    made = score(words, tools=[tool], ground_truth=[], expects=expects, stage="stage2")
+    assert (made.right, made.verdict.reason) == (False, "a call is written out as text")
+    assert (made.refusal, made.efficiency) == (0.2, -1.0)  # the gate's floor: it asks whether the completion is right
+    other = score(words, tools=[{**tool, "name": "get_time"}], ground_truth=[], expects="any", stage="stage2")
+    assert other.right, "no offered tool is called"
