@@ -140,7 +140,7 @@ class Target:
         except Stopped:
             self.stops += len(rows) == 1
             return Broken("slow", f"stopped after {limit} s")
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return Broken("exception", f"{type(error).__name__}: {error}"[:_SHOWN])
         after = _frozen(columns)
         if after != before:

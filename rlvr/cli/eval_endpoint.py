@@ -51,7 +51,13 @@ class Endpoint:
 
     @property
     def settings(self) -> dict[str, str]:
-        return {"api": self.options.api}
+        """What the records depend on; with `completions` the tokenizer and chat template that render the prompts."""
+        told = {"api": self.options.api}
+        if self.options.api == "completions" and self.tokenizer is not None:
+            from rlvr.models.tokenizer import tokenizer_digest
+
+            told["tokenizer"] = tokenizer_digest(self.tokenizer)
+        return told
 
     def models(self, texts: Sequence[str]) -> list[ModelSpec]:
         """`NAME` or `LABEL=NAME`, each of them asked for at the server."""
@@ -122,5 +128,7 @@ def chosen_endpoint(args: argparse.Namespace, thinking: bool | None) -> Endpoint
     if args.tokenizer:
         from rlvr.models import resolve
 
-        tokenizer = resolve(args.tokenizer)
+        folder = Path(args.tokenizer).expanduser()  # its weights may lie on the server alone
+        alone = any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json"))
+        tokenizer = folder if alone else resolve(args.tokenizer)
     return Endpoint(options, tokenizer)

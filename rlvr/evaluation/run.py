@@ -7,7 +7,6 @@ batches as one that was never stopped (completions can depend on the batch, FACT
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from rlvr.evaluation.judging import judge_generation
 from rlvr.evaluation.latency import append_timings, timing_of
 from rlvr.evaluation.progress import Progress
 from rlvr.evaluation.records import EvalRecord
+from rlvr.evaluation.shape import engine_shape
 from rlvr.evaluation.store import EvalStore, digest, examples_text, fingerprint
 from rlvr.evaluation.suites.base import Judge
 from rlvr.evaluation.summary import write_summary
@@ -37,7 +37,6 @@ Rendered = tuple[Example, RenderedPrompt]
 
 # An engine is fullest in the middle of a chunk; an interruption costs at most one.
 CHUNK_SIZE = 128
-_MODEL_CONFIG_NOISE = {"_name_or_path", "torch_dtype", "dtype", "transformers_version", "use_cache", "pad_token_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +184,7 @@ class _Evaluation:
         self._say(f"{model.label}: loading {model.path}")
         engine = self._engine_for(model.path)
         s = self._settings
-        self._store.note(model.label, made_with(engine, max_new_tokens=s.max_new_tokens, seed=s.seed))
+        self._note(model, engine)
         if hasattr(engine, "begin"):  # it keeps each answer as it comes
             engine.begin(self._store.folder, model.label, self._say)
         render = model.render or self._render
@@ -205,6 +204,10 @@ class _Evaluation:
             done += len(records)
             progress.add(model.label, done, len(kept), len(records), sum(r.completion_tokens for r in records))
         progress.stop()
+
+    def _note(self, model: ModelSpec, engine: Generator) -> None:
+        made = made_with(engine, max_new_tokens=self._settings.max_new_tokens, seed=self._settings.seed)
+        self._store.note(model.label, made, begun=bool(self._there.get(model.label)))
 
     def _generate(self, engine: Generator, label: str, chunk: Sequence[Rendered]) -> list[EvalRecord]:
         s = self._settings
@@ -249,7 +252,7 @@ class _Evaluation:
 
     def _engine_for(self, path: str | Path) -> Generator:
         """The running engine with this model's weights, or a new one where the architecture is another."""
-        shape = _shape(path)
+        shape = engine_shape(path)
         if self._engine is not None and shape is not None and shape == self._engine_shape:
             self._engine.set_model(path)
             return self._engine
@@ -274,25 +277,3 @@ def _check(models: Sequence[ModelSpec], examples: Sequence[Example], max_new_tok
     for name, value in (("max_new_tokens", max_new_tokens), ("chunk_size", chunk_size)):
         if value < 1:
             raise UsageError(f"{name} must be at least 1, got {value}")
-
-
-def _shape(path: str | Path) -> object:
-    """What an engine is built for: config, tokenizer and chat template without what training rewrites in them.
-
-    `None` where the folder cannot be read (a hub id): then the model gets an engine of its own.
-    """
-    folder = Path(path)
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        words = _json_or_empty(folder / "tokenizer.json")
-        template = folder / "chat_template.jinja"
-        chat = template.read_text(encoding="utf-8") if template.is_file() else None
-        chat = chat or _json_or_empty(folder / "tokenizer_config.json").get("chat_template")
-    except (OSError, ValueError):
-        return None
-    words = {k: v for k, v in words.items() if k not in ("truncation", "padding")}
-    return {k: v for k, v in config.items() if k not in _MODEL_CONFIG_NOISE}, words, chat
-
-
-def _json_or_empty(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

@@ -36,7 +36,8 @@ class StoredModel:
     """A model of the folder: `dropped` are the ids whose prompts were too long for it.
 
     `free` is the label of the same model without structured outputs; `made_with` says engine, sampling and chat
-    template (`rlvr.evaluation.about`).
+    template (`rlvr.evaluation.about`); `versions` are those of the packages that its records were
+    made with, several where it was gone on with after an upgrade.
     """
 
     label: str
@@ -45,6 +46,7 @@ class StoredModel:
     dropped: list[str] = field(default_factory=list)
     free: str = ""
     made_with: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 class EvalStore:
@@ -55,6 +57,7 @@ class EvalStore:
         self.records_path = folder / "records.jsonl"
         self.settings: dict[str, Any] = {}
         self.versions: dict[str, str] = {}
+        self._now: dict[str, str] = {}
         self.models: dict[str, StoredModel] = {}
         self._load()
 
@@ -64,7 +67,9 @@ class EvalStore:
             self._check_same(settings)
         elif self.records_path.exists():
             raise UsageError(f"{self.folder}: holds records.jsonl without evaluation.json. Give another --out folder.")
-        self.settings, self.versions = dict(settings), dict(versions)
+        self.settings, self._now = dict(settings), dict(versions)
+        if not any(m.versions for m in self.models.values()):  # else they say what made the records that are here
+            self.versions = dict(versions)
         write_text(self.folder / "examples.jsonl", examples_text(examples))
         self.save()
 
@@ -79,9 +84,12 @@ class EvalStore:
             self.save()
         return changed
 
-    def note(self, label: str, made_with: Mapping[str, Any]) -> None:
-        """Write beside a model what its completions are made with."""
-        self.models[label].made_with = dict(made_with)
+    def note(self, label: str, made_with: Mapping[str, Any], *, begun: bool) -> None:
+        """Write beside a model what its completions are made with, before they are made. `begun`: some are there."""
+        stored = self.models[label]
+        before = stored.versions if begun else {}
+        stored.made_with, stored.versions = dict(made_with), _joined([before, self._now])
+        self.versions = _joined([m.versions for m in self.models.values()])
         self.save()
 
     def drop(self, label: str, ids: Sequence[str]) -> None:
@@ -126,6 +134,8 @@ class EvalStore:
             value = json.loads(path.read_text(encoding="utf-8"))
             self.settings, self.versions = dict(value["settings"]), dict(value["versions"])
             self.models = {m["label"]: StoredModel(**m) for m in value["models"]}
+            for model in self.models.values():
+                model.versions = model.versions or dict(self.versions)
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(str(path), f"not the settings of an evaluation: {error}") from error
 
@@ -143,6 +153,15 @@ class EvalStore:
                 "Give another --out folder, or the same settings."
             )
         self.models = {}
+
+
+def _joined(versions: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The packages of all, each with the versions that occur: `0.1.0`, or `0.1.0 and 0.2.0`."""
+    out: dict[str, list[str]] = {}
+    for package, version in ((p, v) for told in versions for p, text in told.items() for v in text.split(" and ")):
+        if version not in out.setdefault(package, []):
+            out[package].append(version)
+    return {package: " and ".join(found) for package, found in out.items()}
 
 
 def examples_text(examples: Sequence[Example]) -> str:

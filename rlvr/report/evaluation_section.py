@@ -45,7 +45,8 @@ def evaluation_section(
     `to_pack`, the examples and the faults, waits until it is known how much room the pictures leave for samples.
     """
     seed = int(store.settings.get("seed", 0))
-    table, comparisons = rows(records, seed), compare_successive(free_records(store, records), seed=seed)
+    free = free_records(store, records)
+    table, comparisons = rows(records, seed), compare_successive(free, seed=seed)
     examples = store.examples()
     found = all_faults(records, examples, str(store.settings.get("parser") or "hermes"))
     dissected, refusals = anatomy(records, found), refusal_rows(records, examples)
@@ -65,8 +66,8 @@ def evaluation_section(
         "extra": [*_of_the_suite(store, records, seed), *read_tables(store.folder), *tables],
         "pictures": pictures,
         "anatomy": anatomy_context(dissected, models),
-        "tiles": _tiles(table, comparisons),
-        "cards": _by_language(choose_cards(records, examples)),
+        "tiles": _tiles([r for r in table if r.model in {f.model for f in free}], comparisons),
+        "cards": _by_language(choose_cards(free, examples)),
         "to_pack": (examples, found),
         "unfinished": _unfinished(records, store),
     }
@@ -119,6 +120,8 @@ def _tiles(table: Sequence[Row], comparisons: Sequence[Comparison]) -> list[dict
         if row is None:
             continue
         figure = row.figures[metric]
+        if figure.value is None:  # none of them was judged
+            continue
         shown = (share(figure) if unit else number(figure)).split(" ", 1)
         change = ""
         if last is not None:

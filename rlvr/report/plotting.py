@@ -69,7 +69,9 @@ def title(axis: Any, text: str, theme: Theme, note: str = "") -> None:
 
 
 def legend(axis: Any, theme: Theme, below: float) -> None:
-    """Below the axis, where it hides no point; the layout engine makes room for it."""
+    """Below the axis, where it hides no point; the layout engine makes room for it. None where nothing was drawn."""
+    if not axis.get_legend_handles_labels()[0]:
+        return
     axis.legend(
         frameon=False,
         fontsize=8,

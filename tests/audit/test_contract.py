@@ -93,6 +93,16 @@ def test_the_culprit_of_a_batch_is_found(few: list[Example]) -> None:
     assert all("oops" in f.completion for f in broken)
 
 
+def test_a_reward_that_ends_the_program_is_broken(few: list[Example]) -> None:
+    """`sys.exit(0)` would end an audit in a CI as if nothing had been found."""
+
+    def leaves(completions: list[str], **_: Any) -> list[float]:
+        raise SystemExit(0)
+
+    (score,) = Target("f", leaves).score([Row(SUBJECT, "a")])
+    assert score == Broken("exception", "SystemExit: 0")
+
+
 def test_a_batch_that_breaks_as_a_whole_says_so() -> None:
     def lonely(completions: list[str], **_: Any) -> list[float]:
         if len(completions) > 1:

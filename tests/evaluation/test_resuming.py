@@ -152,3 +152,27 @@ def test_a_record_that_was_cut_is_made_again_and_none_is_lost(
     records.write_bytes(b"".join(lines[:cut]) + lines[cut][:40])
     evaluate(specs, many, fake.factory, out_dir=out, render=plain, chunk_size=6)
     assert sorted(records.read_bytes().splitlines()) == sorted(whole.splitlines())
+
+
+def test_versions_are_those_that_made_the_records(
+    fake: Any, examples: list[Example], make_model: Any, plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def go(version: str, *names: str, fail_after: int | None = None) -> dict[str, Any]:
+        monkeypatch.setattr("rlvr.evaluation.run.versions", lambda: {"rlvr": version})
+        specs = [ModelSpec(name, make_model(name, weights=name.encode())) for name in names]
+        fake.fail_after, out = fail_after, tmp_path / "out"
+        try:
+            evaluate(specs, examples, fake.factory, out_dir=out, render=plain, chunk_size=3)
+        except KeyboardInterrupt:
+            assert fail_after is not None
+        return dict(json.loads((out / "evaluation.json").read_text()))
+
+    def of_models(told: dict[str, Any]) -> dict[str, str]:
+        return {m["label"]: m["versions"]["rlvr"] for m in told["models"]}
+
+    assert go("1", "a")["versions"] == {"rlvr": "1"}
+    assert go("2", "a")["versions"] == {"rlvr": "1"}, "nothing was generated again"
+    later = go("3", "a", "b", fail_after=len(fake.batches) + 1)
+    assert (of_models(later), later["versions"]) == ({"a": "1", "b": "3"}, {"rlvr": "1 and 3"})
+    after = go("4", "a", "b")
+    assert (of_models(after), after["versions"]) == ({"a": "1", "b": "3 and 4"}, {"rlvr": "1 and 3 and 4"})

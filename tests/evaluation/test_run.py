@@ -314,3 +314,16 @@ def test_a_fingerprint_sees_one_changed_weight_file_and_no_optimizer(make_model:
     (folder / "model.safetensors").write_bytes(bytes(2_999_000) + b"1" * 1000)
     assert fingerprint(folder) != first
     assert fingerprint("org/name") == "org/name"
+
+
+def test_an_engine_serves_models_of_the_same_end_tokens_alone(
+    fake: Any, examples: list[Example], make_model: Any, plain: Any, tmp_path: Path
+) -> None:
+    """vLLM reads them once, when it starts."""
+    ends = {"a": 2, "b": [2], "c": [2, 5]}
+    folders = {name: make_model(name, weights=name.encode()) for name in ends}
+    for name, ids in ends.items():
+        (folders[name] / "generation_config.json").write_text(json.dumps({"eos_token_id": ids}))
+    specs = [ModelSpec(name, folder) for name, folder in folders.items()]
+    evaluate(specs, examples, fake.factory, out_dir=tmp_path / "out", render=plain)
+    assert (fake.starts, fake.switches) == (["a", "c"], ["b"])

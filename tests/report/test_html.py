@@ -19,6 +19,7 @@ from rlvr.errors import DataError, MissingExtraError, RunError, UsageError
 from rlvr.evaluation.records import EvalRecord
 from rlvr.evaluation.tables import Table
 from rlvr.report import write_report
+from rlvr.report.evaluation_section import evaluation_section, open_evaluation
 from rlvr.report.explorer import pack
 from rlvr.report.figures import Picture
 from rlvr.report.html import LEAST_ROOM_BYTES, PAGE_BYTES, room_for_samples
@@ -287,3 +288,31 @@ def test_a_folder_that_cannot_be_written(run_dir: Path, tmp_path: Path) -> None:
 def test_pyplot_is_never_loaded(make_run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it would now fail
     assert write_report([make_run(tmp_path / "run", 2)], None, tmp_path / "out").is_file()
+
+
+def test_structured_outputs_are_no_step_between_models(
+    make_eval: Callable[..., Path], blank_figures: None, tmp_path: Path
+) -> None:
+    """Tiles, and answers before and after, show free models as the paired differences do."""
+    models = (("a", 0.1, False), ("a (structured)", 0.5, False), ("b", 0.6, False), ("b (structured)", 1.0, False))
+    folder = make_eval(tmp_path / "eval", models=models)
+    told = json.loads((folder / "evaluation.json").read_text())
+    for model in told["models"]:
+        model["free"] = model["label"].split(" ")[0] if "structured" in model["label"] else ""
+    (folder / "evaluation.json").write_text(json.dumps(told))
+    section, _ = evaluation_section(*open_evaluation(folder))
+    assert {tile["model"] for tile in section["tiles"]} == {"b"}
+    assert all(tile["change"].endswith("against a") for tile in section["tiles"])
+    shown = {answer.model for _, _, cards in section["cards"] for card in cards for answer in card.answers}
+    assert shown == {"a", "b"}
+
+
+def test_figures_of_nothing_judged_have_no_tile(
+    make_eval: Callable[..., Path], blank_figures: None, tmp_path: Path
+) -> None:
+    folder = make_eval(tmp_path / "eval", models=(("a", 0.5, False),))
+    lines = [json.loads(line) for line in (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()]
+    unjudged = [row | ({"judged": False} if row["wants_call"] else {}) for row in lines]
+    (folder / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in unjudged))
+    section, _ = evaluation_section(*open_evaluation(folder))
+    assert [tile["name"] for tile in section["tiles"]] == ["False calls", "Completion tokens"]

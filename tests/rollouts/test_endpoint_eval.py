@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from functools import partial
@@ -102,6 +103,27 @@ def test_text_completions_with_a_tokenizer(openai: Any, data: str, tiny_model: P
     assert evaluation["settings"]["api"] == "completions"
     assert evaluation["settings"]["max_prompt_tokens"] == 2048 - 48, "what the server says that it takes"
     assert evaluation["models"][0]["made_with"]["template"]["tools"] == "template"
+
+
+def test_a_folder_belongs_to_one_tokenizer_where_prompts_are_rendered_here(
+    openai: Any, data: str, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its files alone will do: the weights are the server's."""
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        for file in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+            if (tiny_model / file).is_file():
+                shutil.copy(tiny_model / file, tmp_path / name)
+    template = (tiny_model / "chat_template.jinja").read_text()
+    (tmp_path / "other" / "chat_template.jinja").write_text(template + "{# another #}")
+    fake = openai(lambda body: {"text": "No.", "ids": [1, 2]})
+    argv = ("--endpoint", fake.url, "--max-model-len", "9999", "--max-new-tokens", "48", "--tokenizer")
+    assert go(*argv, str(tmp_path / "one")) == 0
+    asked = len(fake.bodies)
+    assert go(*argv, str(tmp_path / "other")) == 2
+    assert "holds an evaluation with other settings (tokenizer: " in capsys.readouterr().err
+    assert go(*argv, str(tmp_path / "one")) == 0
+    assert len(fake.bodies) == asked, "nothing is asked twice"
 
 
 def test_prompts_that_are_all_too_long_for_the_server_are_told(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rlvr.errors import UsageError
-from rlvr.evaluation.about import made_with, versions
+from rlvr.evaluation.about import versions
 from rlvr.evaluation.judging import judge_generation
 from rlvr.evaluation.multi_turn.conversation import Render
 from rlvr.evaluation.multi_turn.dialogue import FINISHED, FORCE_QUIT, Dialogue, Said, Turn
@@ -112,7 +112,7 @@ class _Dialogues(_Evaluation):
         executors = self._executors = self._executors or self._make_executors()
         self._say(f"{model.label}: loading {model.path}")
         engine, s = self._engine_for(model.path), self._settings
-        self._store.note(model.label, made_with(engine, max_new_tokens=s.max_new_tokens, seed=s.seed))
+        self._note(model, engine)
         render = model.render or self._render
         table = Table(executors, render, engine.tokenizer, s.parser, s.chunk_size, s.max_prompt_tokens)
 

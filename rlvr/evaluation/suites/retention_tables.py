@@ -29,8 +29,9 @@ def grids(store: EvalStore) -> list[Grid]:
     subjects = _subject_rows(models, sets, seed)
     if subjects:
         out.append(Grid("By subject", _SUBJECTS, tuple(subjects), 3))
+    free = [m for m in models if m not in store.models or not store.models[m].free]
     lost = [
-        _difference(one, other, s, models, seed) for one, other in pairwise(models) for s in sets
+        _difference(one, other, s, models, seed) for one, other in pairwise(free) for s in sets
         if _part(models[one], "set", s) and _part(models[other], "set", s)
     ]  # fmt: skip
     if lost:

@@ -228,6 +228,15 @@ def test_what_was_lost_is_paired_over_questions(file: Path, finished: Callable[.
     assert same[0]["same option"].value == 1
 
 
+def test_what_was_lost_compares_models_free(file: Path, finished: Callable[..., EvalStore]) -> None:
+    examples = load(file)
+    labels = ("a", "a (structured)", "b")
+    made = {m: judged(SUITE, examples, lambda e: f"\\boxed{{{right_letter(e)}}}", m) for m in labels}
+    store = finished(SUITE, examples, made)
+    store.models["a (structured)"].free = "a"
+    assert [row["models"] for row in table(store, "Retention: what was lost")] == ["a → b"]
+
+
 def test_shares_stay_shares(tmp_path: Path, finished: Callable[..., EvalStore]) -> None:
     """Of 40 questions one is answered in every run and three in one: 95% unanswered, standard error 2.8 points."""
     file = tmp_path / "many.jsonl"
