@@ -17,6 +17,7 @@ from typing import Any
 from rlvr.errors import UsageError
 from rlvr.integrations.scorer import row_of
 from rlvr.parsers import detect, get_parser
+from rlvr.parsers.token_ids import end_token_ids, special_tokens
 from rlvr.rewards import Composition, load_composition
 from rlvr.rewards.told import end_ids
 from rlvr.types import ToolCall
@@ -48,8 +49,9 @@ def grpo_rewards(
     """A composition for `GRPOTrainer`: one function a component, then the composition's own, async ones among them.
 
     From the tokenizer come the parser (its chat template's, where `parser` is not named), the tokens that end a
-    completion (name `eos_token_ids` where the generation config knows more of them; a completion that holds none was
-    cut), and whether text must be parsed from ids, since TRL skips special tokens before a reward sees the text.
+    completion (its own, and the special ones that models are known to stop at; name `eos_token_ids` where the
+    generation config has others; a completion that holds none was cut), and whether text must be parsed from ids, since
+    TRL skips special tokens before a reward sees the text.
     Raises `UsageError` where there is neither a tokenizer nor a parser, or the template's format is not known.
     """
     if parser is None:
@@ -60,8 +62,7 @@ def grpo_rewards(
         composition = load_composition(composition, stage)
     elif stage is not None and stage != composition.stage:
         raise UsageError(f"the composition is at {composition.stage}; load it at {stage!r} with load_composition.")
-    own = getattr(tokenizer, "eos_token_id", None)
-    eos = tuple(sorted(end_ids(own if eos_token_ids is None else eos_token_ids)))
+    eos = tuple(sorted(end_token_ids(tokenizer) if eos_token_ids is None else end_ids(eos_token_ids)))
     by_ids = tokenizer is not None and markup_is_special(tokenizer, parser)
     functions = composition.reward_functions(
         parser=parser,
@@ -76,6 +77,8 @@ def grpo_rewards(
 def markup_is_special(tokenizer: Any, parser: str) -> bool:
     """Whether decoding without special tokens loses a call's markup, or a reasoning block's."""
     text = f"<think>a</think>{get_parser(parser).render([ToolCall('f', {'a': 1})])}"
+    if parser == "llama3_json":
+        text += "<|python_tag|>"  # read, and never rendered
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    special = set(getattr(tokenizer, "all_special_ids", ()))
+    special = special_tokens(tokenizer)
     return any(i in special for i in ids)

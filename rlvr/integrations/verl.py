@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlvr.errors import DataError
 from rlvr.integrations.scorer import Scorer, read_row, row_of
+from rlvr.parsers.token_ids import end_token_ids
 from rlvr.types import Example
 
 if TYPE_CHECKING:
@@ -179,8 +180,8 @@ def _end_of_prompt(tokenizer: Any, item: Any) -> str | None:
 
 
 def _ends(tokenizer: Any) -> frozenset[int]:
-    own = {getattr(tokenizer, "eos_token_id", None), getattr(tokenizer, "pad_token_id", None)}
-    return frozenset(int(i) for i in own if i is not None)
+    pad = getattr(tokenizer, "pad_token_id", None)
+    return end_token_ids(tokenizer) | ({int(pad)} if pad is not None else set())
 
 
 def _decode(tokenizer: Any, ids: Sequence[int]) -> str:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from rlvr.parsers.token_ids import special_tokens
 from rlvr.training.dataset import Rendered, warmup_rows
 from rlvr.training.preflight.findings import Finding
 from rlvr.training.preflight.machine import GIB, forget_peak, resident
@@ -142,7 +143,7 @@ def _drawn(scene: Scene, order: Sequence[int]) -> list[Row]:
     """Groups whose completions of full length are drawn from the vocabulary, since none exist yet: each its own, since
     equal rows are computed once."""
     rng = random.Random(scene.recipe.seed)
-    special = set(scene.tokenizer.all_special_ids)
+    special = special_tokens(scene.tokenizer)
     plain = [i for i in range(min(int(scene.config.vocab_size), len(scene.tokenizer))) if i not in special]
     length = int(scene.option("max_completion_length"))
     rows: list[Row] = []

@@ -10,7 +10,7 @@ from rlvr.data.targets import target
 from rlvr.errors import DataError, UsageError
 from rlvr.integrations.trl import markup_is_special
 from rlvr.parsers import PARSERS, get_parser
-from rlvr.parsers.token_ids import text_of
+from rlvr.parsers.token_ids import special_tokens, text_of
 from rlvr.rewards import Context, judge
 from rlvr.training.preflight.findings import Finding, shown
 from rlvr.training.preflight.scene import Scene, share, spread
@@ -107,7 +107,8 @@ def decoded_calls(scene: Scene) -> Iterator[Finding]:
     text = text_of(ids, scene.tokenizer) if by_ids else scene.tokenizer.decode(ids, skip_special_tokens=True)
     if read.parse(text, tools=_TOOLS).calls == _CALLS:
         return
-    special = [scene.tokenizer.decode([i]) for i in ids if i in set(scene.tokenizer.all_special_ids)]
+    known = special_tokens(scene.tokenizer)
+    special = [known[i] for i in ids if i in known]
     why = (
         f"{', '.join(dict.fromkeys(special))} are special tokens of this tokenizer"
         if special
