@@ -10,7 +10,7 @@ from rlvr.errors import UsageError
 _KNOWN: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("functiongemma", ("<start_function_call>",)),
     ("mistral", ("[TOOL_CALLS]",)),
-    ("qwen3_coder", ("<function=", "<parameter=")),
+    ("qwen3_coder", ("<tool_call>", "<function=", "<parameter=")),
     ("xlam", ("in a single JSON array",)),
     ("pythonic", ("[func_name1(",)),
     ("hermes", ("<tool_call>", '"arguments"')),
@@ -28,6 +28,7 @@ _FOREIGN = {
     "<|channel|>": "Harmony's",
     "<atem:": "Muse's",
     "<|START_ACTION|>": "Cohere's",
+    "<seed:tool_call>": "Seed-OSS's",
 }
 """Marks of formats that no parser here reads."""
 

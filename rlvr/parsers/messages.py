@@ -10,8 +10,11 @@ from rlvr.parsers.attempts import Attempts, Room, TooMuch
 from rlvr.parsers.base import MAX_CHARS, SURROGATE, Parser, assemble, read_call, too_deep, too_long, too_much
 from rlvr.types import CallAttempt, ParsedCompletion, Tool
 
-REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
-"""Where servers and TRL's response schemas put the reasoning of a message."""
+REASONING_KEYS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks")
+"""Where servers and TRL's response schemas put the reasoning of a message; the first that holds some is taken."""
+
+_REASONING_PARTS = ("thinking", "reasoning")
+_PARTS_DEEP = 4
 
 CALL_KEYS = ("tool_calls", "function_call")
 _SHOWN = 2000
@@ -29,10 +32,11 @@ def parse_messages(
     """Take a completion apart that is a list of messages; those of other roles than `assistant` are skipped.
 
     `content` (a string, or a list of parts with `text`) is parsed as text, and `refusal` is text; `tool_calls`, and the
-    one `function_call` of older APIs, are calls beside it, their `arguments` an object or a JSON string;
-    `reasoning_content`, `reasoning` or `thinking` is reasoning. Anything in them that is no call, is a faulty attempt.
-    Their contents and arguments together may have `MAX_CHARS` characters, as one text may. Total: whatever the messages
-    hold, nothing is raised.
+    one `function_call` of older APIs, are calls beside it, their `arguments` an object or a JSON string, and none where
+    it is missing or blank, as servers leave it for tools without parameters; what stands under `REASONING_KEYS`, or in
+    parts of the content of type `thinking` or `reasoning`, is reasoning. Anything in them that is no call, is a faulty
+    attempt. Their contents and arguments together may have `MAX_CHARS` characters, as one text may. Total: whatever the
+    messages hold, nothing is raised.
 
     >>> from rlvr.parsers import get_parser
     >>> call = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -47,20 +51,19 @@ def parse_messages(
         for message in messages:
             if not isinstance(message, Mapping) or message.get("role", "assistant") != "assistant":
                 continue
-            content = _text(message.get("content"))
+            content = words_of(message.get("content"))
             if len(content) > MAX_CHARS:
                 return too_long(content, truncated)
             room.take(len(content))
-            separate = _text(next((message[k] for k in REASONING_KEYS if message.get(k)), None)).strip()
+            separate = thoughts_of(message).strip()
             # Where the server already took the reasoning out, the content no longer starts inside it.
             parsed = parser.parse(content, reasoning_opened=reasoning_opened and not separate, tools=tools)
-            refusal = _text(message.get("refusal"))
+            refusal = words_of(message.get("refusal"))
             room.take(len(refusal))
             texts += [parsed.text, refusal]
             reasonings += [separate, parsed.reasoning]
             attempts.extend(parsed.attempts)
-            for key in CALL_KEYS:
-                attempts.extend(_structured(c, attempts, room) for c in _calls(message.get(key)))
+            attempts.extend(_structured(c, attempts, room) for c in calls_of(message))
         attempts.check()
     except TooMuch:
         shown = content or _shown(message.get("tool_calls"))
@@ -72,20 +75,52 @@ def _joined(parts: Sequence[str]) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _text(content: Any) -> str:
+def words_of(content: Any) -> str:
+    """The text of a message's `content`: a string, or the parts that are no reasoning."""
     if isinstance(content, str):
         return content
-    if isinstance(content, Sequence):
-        mixed = [p for p in content if isinstance(p, (str, Mapping))]
-        parts = [p if isinstance(p, str) else p.get("text", p.get("refusal")) for p in mixed]
-        return "".join(p for p in parts if isinstance(p, str))
-    return ""
+    parts = [p if isinstance(p, str) else p.get("text", p.get("refusal")) for p in _parts(content) if not _thinks(p)]
+    return "".join(p for p in parts if isinstance(p, str))
 
 
-def _calls(value: Any) -> Sequence[Any]:
-    if value is None:
-        return ()
-    return value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+def thoughts_of(message: Mapping[str, Any]) -> str:
+    """The reasoning of a message: under the first key that holds some, and in the parts of its content."""
+    apart = next((text for key in REASONING_KEYS if (text := _thought(message.get(key)))), "")
+    return _joined([apart, _thought([p for p in _parts(message.get("content")) if _thinks(p)])])
+
+
+def calls_of(message: Mapping[str, Any]) -> list[Any]:
+    """The entries of a message's calls, whatever they hold."""
+    found: list[Any] = []
+    for value in (message.get(key) for key in CALL_KEYS):
+        if value is not None:
+            found.extend(value if isinstance(value, Sequence) and not isinstance(value, str) else (value,))
+    return found
+
+
+def arguments_of(body: Mapping[str, Any]) -> Any:
+    """The arguments of a structured call; `{}` where they are missing or blank: servers that stream write nothing for a
+    tool without parameters."""
+    arguments = body.get("arguments")
+    return {} if arguments is None or (isinstance(arguments, str) and not arguments.strip()) else arguments
+
+
+def _parts(content: Any) -> list[Any]:
+    mixed = content if isinstance(content, Sequence) and not isinstance(content, str) else ()
+    return [p for p in mixed if isinstance(p, (str, Mapping))]
+
+
+def _thinks(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get("type") in _REASONING_PARTS
+
+
+def _thought(value: Any, deep: int = _PARTS_DEEP) -> str:
+    """Reasoning as a string, or as parts that hold it under one of the keys in use, as a string or as parts again."""
+    if isinstance(value, str) or not deep:
+        return value if isinstance(value, str) else ""
+    keys = ("thinking", "text", "summary", "content")
+    held = (p if isinstance(p, str) else next((p[k] for k in keys if p.get(k)), None) for p in _parts(value))
+    return "".join(_thought(h, deep - 1) for h in held)
 
 
 def _structured(value: Any, attempts: Attempts, room: Room) -> CallAttempt:
@@ -97,7 +132,7 @@ def _structured(value: Any, attempts: Attempts, room: Room) -> CallAttempt:
     body = value.get("function", value) if isinstance(value, Mapping) else None
     if not isinstance(body, Mapping):
         return CallAttempt(raw, None, "shape")
-    name, arguments = body.get("name"), body.get("arguments")
+    name, arguments = body.get("name"), arguments_of(body)
     try:
         text = arguments if isinstance(arguments, str) else json.dumps(arguments)
         if len(text) <= MAX_CHARS:

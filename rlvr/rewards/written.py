@@ -1,7 +1,8 @@
 """Calls that are written out among words: no parser reads them as calls, and they are no clean words either.
 
 Every mention of an offered tool is looked at, with what stands before and behind it: arguments as Python, JSON, tags,
-YAML or ReAct would write them make it a call. A tool that is named, or shown with its parameters' names, is talked about.
+YAML or ReAct would write them make it a call. A tool that is named, or shown with its parameters' names, is talked
+about.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ _NAMED_TAG_BEFORE = re.compile(r"""<[^<>]{0,60}\bname\s{0,3}=\s{0,3}["']$|<\w{1,
 _KEY_TAG_BEHIND = re.compile(r"\s{0,9}<arg_key>")
 _ACTION_BEFORE = re.compile(r"""\bAction\s{0,3}[:：]\s{0,9}["'`*]{0,3}$""")
 _INPUT_BEHIND = re.compile(r"""["'`*]{0,3}\s{0,9}Action Input\s{0,3}[:：]""")
-_LINE_BEFORE = re.compile(r"""(?:^|\n)[-\s]{0,9}(?:tool|tool_name|function|function_name|action|name|call)\s{0,3}:\s{0,9}$""")
+_LINE_BEFORE = re.compile(
+    r"(?:^|\n)[-\s]{0,9}(?:tool|tool_name|function|function_name|action|name|call)\s{0,3}:\s{0,9}$"
+)
 _LINE_BEHIND = re.compile(r"[ \t]{0,9}\n\s{0,9}(\w{1,60})\s{0,3}:")
 
 
@@ -48,9 +51,7 @@ def writes_call(text: str, tools: Mapping[str, Tool]) -> bool:
     >>> writes_call('{"args": {"city": "Hanoi"}, "tool": "w"}', tools)
     True
     """
-    return any(
-        _is_call(text, start, start + len(name), tool) for name, tool in tools.items() for start in _mentions(text, name)
-    )
+    return any(_is_call(text, at, at + len(name), tool) for name, tool in tools.items() for at in _mentions(text, name))
 
 
 def _mentions(text: str, name: str) -> Iterator[int]:

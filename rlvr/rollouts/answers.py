@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rlvr.parsers.messages import REASONING_KEYS
+from rlvr.parsers.messages import thoughts_of, words_of
 from rlvr.rollouts.endpoint_http import TryAgainError
 from rlvr.rollouts.journal import Answer
 
@@ -79,9 +79,9 @@ class Building:
                 self._first(seconds)
 
     def _delta(self, delta: Mapping[str, Any], seconds: float) -> None:
-        thought = next((delta[k] for k in REASONING_KEYS if delta.get(k)), "")
+        thought = thoughts_of(delta)
         for part, into in (
-            (delta.get("content"), self._content),
+            (words_of(delta.get("content")), self._content),
             (thought, self._reasoning),
             (delta.get("refusal"), self._refusal),
         ):
@@ -90,10 +90,13 @@ class Building:
                 self._first(seconds)
         for piece in delta.get("tool_calls") or ():
             self._first(seconds)
-            index = piece.get("index", len(self._calls))
+            function = piece.get("function") or {}
+            index = piece.get("index")
+            if index is None:  # a call begins where it is named
+                begins = not self._calls or piece.get("id") or function.get("name")
+                index = len(self._calls) if begins else max(self._calls)
             call = self._calls.setdefault(index, {"id": None, "type": "function", "function": _NOTHING.copy()})
             call["id"] = piece.get("id") or call["id"]
-            function = piece.get("function") or {}
             # The name comes once, as a whole; the arguments in pieces.
             call["function"]["name"] = function.get("name") or call["function"]["name"]
             call["function"]["arguments"] += function.get("arguments") or ""

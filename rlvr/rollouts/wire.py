@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlvr.parsers import get_parser
-from rlvr.parsers.messages import REASONING_KEYS
+from rlvr.parsers.messages import arguments_of, calls_of, thoughts_of, words_of
 from rlvr.parsers.reasoning import split_reasoning
 from rlvr.parsers.rendering import json_text
 from rlvr.parsers.strict_json import loads_strict
@@ -85,28 +85,21 @@ def as_text(message: Mapping[str, Any]) -> str:
     {"name": "f", "arguments": {"a": 1}}
     </tool_call>
     """
-    apart = _words(next((message[k] for k in REASONING_KEYS if message.get(k)), None)).strip()
-    inside, words = split_reasoning(_words(message.get("content")) or _words(message.get("refusal")), "think", False)
+    apart = thoughts_of(message).strip()
+    inside, said = split_reasoning(words_of(message.get("content")), "think", False)
+    words = "\n".join(part for part in (said, words_of(message.get("refusal"))) if part)
     reasoning = "\n".join(part.replace("think>", "think >") for part in (apart, inside) if part)
-    calls = "\n".join(map(_block, message.get("tool_calls") or ()))
+    calls = "\n".join(map(_block, calls_of(message)))
     parts = [f"<think>\n{reasoning}\n</think>" if reasoning else "", words, calls]
     if "<" in words:  # a tag that the words open must not take in the calls
         parts[1:] = [calls, words]
     return "\n".join(part for part in parts if part)
 
 
-def _words(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, Sequence) else ()
-    texts = [p if isinstance(p, str) else p.get("text") for p in parts if isinstance(p, (str, Mapping))]
-    return "".join(t for t in texts if isinstance(t, str))
-
-
 def _block(call: Any) -> str:
     body = call.get("function", call) if isinstance(call, Mapping) else {}
     body = body if isinstance(body, Mapping) else {}
-    name, arguments = body.get("name"), body.get("arguments")
+    name, arguments = body.get("name"), arguments_of(body)
     try:
         read = loads_strict(arguments if isinstance(arguments, str) else json.dumps(arguments))
     except (TypeError, ValueError, RecursionError):

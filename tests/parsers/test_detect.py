@@ -130,3 +130,13 @@ def test_without_a_template_the_parser_must_be_named(tokenizer: Any) -> None:
 def test_a_template_without_calls_is_refused_with_what_to_do() -> None:
     with pytest.raises(UsageError, match=r"shows no tool-call format that is known. Name the parser: hermes where"):
         detect("{% for m in messages %}{{ m.content }}{% endfor %}")
+
+
+def test_a_format_in_anothers_brackets_is_another_format() -> None:
+    """Seed-OSS writes Qwen3-Coder's functions between tags of its own."""
+    template = "{{ '<seed:tool_call>\\n<function=' ~ name ~ '>\\n<parameter=' ~ key ~ '>' }}"
+    with pytest.raises(UsageError, match="Seed-OSS's"):
+        detect(template)
+    with pytest.raises(UsageError, match="no tool-call format that is known"):
+        detect(template.replace("<seed:tool_call>", "<other>"))
+    assert detect(template.replace("<seed:tool_call>", "<tool_call>")) == "qwen3_coder"

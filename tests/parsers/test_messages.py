@@ -49,7 +49,7 @@ def test_every_way_to_carry_a_call(hermes: Parser, messages: list[dict[str, Any]
         (tool_call({"x": float("nan")}), "json"),
         (tool_call({"x": object()}), "json"),
         (tool_call("[1]"), "shape"),
-        (tool_call(None), "shape"),
+        (tool_call("null"), "shape"),
         (tool_call({}, name=None), "shape"),
         ("f()", "shape"),
         (5, "shape"),
@@ -59,6 +59,50 @@ def test_broken_entries_are_attempts(hermes: Parser, entry: Any, fault: str) -> 
     parsed = parse_messages(assistant("", tool_calls=[entry]), hermes)
     assert parsed.outcome is Outcome.MALFORMED
     assert [a.fault for a in parsed.attempts] == [fault]
+
+
+@pytest.mark.parametrize("function", [{}, {"arguments": None}, {"arguments": ""}, {"arguments": " \n"}])
+def test_arguments_that_a_server_leaves_out_are_none(hermes: Parser, function: dict[str, Any]) -> None:
+    """As vLLM's stream does for a tool without parameters; where some are required the schema refuses them."""
+    entry = {"type": "function", "function": {"name": "f", **function}}
+    parsed = parse_messages(assistant("", tool_calls=[entry]), hermes)
+    assert (parsed.outcome, parsed.calls) == (Outcome.CALLS, (ToolCall("f", {}),))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {
+            "content": [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "so"}]},
+                {"type": "text", "text": BLOCK},
+            ]
+        },
+        {"content": [{"type": "thinking", "thinking": "so"}, BLOCK]},
+        {"content": [{"type": "reasoning", "text": "so"}, {"type": "text", "text": BLOCK}]},
+        {"content": BLOCK, "reasoning_details": [{"type": "reasoning.text", "text": "so"}]},
+        {"content": BLOCK, "reasoning": None, "reasoning_details": [{"type": "reasoning.summary", "summary": "so"}]},
+        {"content": BLOCK, "thinking_blocks": [{"type": "thinking", "thinking": "so", "signature": "x"}]},
+    ],
+)
+def test_reasoning_in_parts_counts_as_reasoning(hermes: Parser, message: dict[str, Any]) -> None:
+    parsed = parse_messages([{"role": "assistant", **message}], hermes)
+    assert (parsed.outcome, parsed.calls, parsed.reasoning, parsed.text) == (Outcome.CALLS, (F,), "so", "")
+
+
+def test_reasoning_in_parts_of_any_shape_raises_nothing(hermes: Parser) -> None:
+    deep: Any = "so"
+    for _ in range(9):
+        deep = [{"type": "thinking", "thinking": deep}]
+    for parts in (
+        deep,
+        [{"type": "thinking"}],
+        [{"type": "reasoning", "text": 5}],
+        [{"type": ["thinking"]}],
+        5,
+        [None],
+    ):
+        assert parse_messages(assistant(parts, reasoning_details=parts), hermes).outcome is Outcome.EMPTY
 
 
 def test_reasoning_beside_the_content_counts(hermes: Parser) -> None:

@@ -98,6 +98,24 @@ def test_the_first_call_ends_with_its_own_last_part() -> None:
     assert answer.message["tool_calls"][0]["function"] == {"name": "add", "arguments": "{}"}
 
 
+def test_pieces_without_an_index_begin_a_call_where_it_is_named() -> None:
+    building = Building(begun=100.0)
+    pieces = [
+        {"index": None, "id": "a", "function": {"name": "add", "arguments": '{"a": '}},
+        {"index": None, "function": {"arguments": "1}"}},
+        {"id": "b", "function": {"name": "add", "arguments": ""}},
+    ]
+    for piece in pieces:
+        building.take({"choices": [{"delta": {"tool_calls": [piece]}}]}, 101.0)
+    building.take({"choices": [{"delta": {"reasoning_details": [{"text": "Hm."}]}, "finish_reason": "stop"}]}, 102.0)
+    message = building.answer().message
+    assert [c["function"] for c in message["tool_calls"]] == [
+        {"name": "add", "arguments": '{"a": 1}'},
+        {"name": "add", "arguments": ""},
+    ]
+    assert message["reasoning_content"] == "Hm."
+
+
 def test_a_server_that_does_not_stream_gives_no_first_token(openai: Any) -> None:
     fake = openai(lambda body: {"content": "No."} if "messages" in body else {"text": "No."}, streams=False)
     ((chat,),) = engine(fake.url).generate(prompts(1), max_new_tokens=8)
