@@ -9,11 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from rlvr.negatives.base import Made, negative
+from rlvr.negatives.dependencies import ORDER
 from rlvr.negatives.refusals import quoted
 from rlvr.negatives.shelf import Rows, Shelf, View
 from rlvr.negatives.space import cosine
 from rlvr.negatives.verification import why_answerable
-from rlvr.negatives.words import load_verbs, plain_name
+from rlvr.negatives.words import load_verbs, plain_name, stem
 from rlvr.types import Example, Tool
 
 LEAST_LIKENESS = 0.2
@@ -110,6 +111,8 @@ def _is_twin(view: View, tool: Tool, likeness: float) -> bool:
     known = view.verifier.described(tool)
     if likeness < LEAST_LIKENESS or known.universal or known.plain in view.probe.names or known.action.verb is None:
         return False
+    if _asked_for(view, tool):
+        return False
     nouns = known.action.nouns
     for needed in view.deeds:
         others = view.verifier.described(needed).action.nouns
@@ -117,6 +120,20 @@ def _is_twin(view: View, tool: Tool, likeness: float) -> bool:
         if shared >= LEAST_SHARED_NOUNS and _share_more(view, tool, needed):
             return _excludes_all(view, tool)
     return False
+
+
+def _asked_for(view: View, tool: Tool) -> bool:
+    """Whether the user may ask for what a tool does, later in the same message: "Remove it, then add a new one".
+
+    The ground truth of a dialogue taken step by step holds the first call alone. Reading tools are left to what the
+    user asks (`_asks_besides`). Tools are named in English: of other languages only an order of steps tells.
+    """
+    action = view.verifier.described(tool).action
+    if action.kind == "read":
+        return False
+    if not view.said.isascii() and tool in view.parent.tools and ORDER.search(view.said):
+        return True
+    return action.verb in {stem(w) for w in re.findall("[a-z]+", view.said)}
 
 
 def _share_more(view: View, tool: Tool, needed: Tool) -> bool:
@@ -134,4 +151,4 @@ def _is_harmless(view: View, tool: Tool) -> bool:
     known = view.verifier.described(tool)
     if known.plain in view.probe.names or known.universal:
         return False
-    return view.verifier.risk(view.probe, tool) < 1 or _excludes_all(view, tool)
+    return view.verifier.risk(view.probe, tool) < 1 or (_excludes_all(view, tool) and not _asked_for(view, tool))

@@ -35,7 +35,7 @@ _WELL_KNOWN = frozenset(
 _CALENDAR = re.compile(r"(19|20)\d\d([-/.]\d{1,2}([-/.]\d{1,2})?)?([t ].*)?|\d{1,2}:\d{2}")
 _NAMING = frozenset(("name", "title", "filename", "label", "id", "path"))
 _MAKING = frozenset(("create", "move"))  # the classes of the openers that make a thing; a login makes none
-_ORDER = re.compile(
+ORDER = re.compile(
     r"\b(then|after|afterwards|once|first|next|finally|new|into it|to it|in it|inside it|there)\b"
     r"|\b(rồi|sau đó|xong|trước tiên|tiếp theo|mới|vào đó)\b|然後|然后|之後|之后|接著|接着|再|先|新",
     re.IGNORECASE,
@@ -109,7 +109,7 @@ def _within(calls: Sequence[ToolCall], example: Example) -> MissingStep | None:
         how = f"the other calls take the result of {first.name}"
         return MissingStep(first, tuple(others), how, example.messages)
     made = _made(first)
-    if made is None or not _ORDER.search(example.query) or not all(_works_on(c, *made) for c in others):
+    if made is None or not ORDER.search(example.query) or not all(_works_on(c, *made) for c in others):
         return None
     how = f"{first.name} makes {made[0]!r}, which the other calls work on"
     return MissingStep(first, tuple(others), how, example.messages)

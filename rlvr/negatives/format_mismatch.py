@@ -34,7 +34,8 @@ def make(view: View, bank: ValueBank, rng: random.Random) -> Made | str:
     if check_ground_truth(parent.ground_truth, parent.tools):
         return "the ground truth breaks its own schema"
     said = view.said
-    options = [n for n in narrowings(gold, tool, bank, said, rng) if _is_visible(n, tool, said)]
+    lang = language_of(parent)
+    options = [n for n in narrowings(gold, tool, bank, said, rng, lang) if _is_visible(n, tool, said)]
     if not options:
         return "no required argument that could be narrowed"
     chosen = rng.choice(options)
@@ -47,7 +48,6 @@ def make(view: View, bank: ValueBank, rng: random.Random) -> Made | str:
     offered = [t for t in parent.tools if t is tool or id(t) in kept]
     if any(t.name in before for t in parent.tools if t not in offered):
         return "a tool that might serve as well was called earlier in the dialogue"
-    lang = language_of(parent)
     accepted = fill(str(load_obstacles()["accepted"][chosen.accepted][lang]), chosen.slots, lang)
     return Made(
         tuple(narrowed if t is tool else t for t in offered),

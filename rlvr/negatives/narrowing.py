@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rlvr.negatives.dates import DATE, other_year
@@ -29,6 +30,9 @@ _BORN = frozenset(("birth", "birthday", "birthdate", "born", "dob"))
 _ENDLESS = frozenset(("symbol", "ticker", "coin"))
 _EXAMPLE = re.compile(r"\b(e\.?g|ex|examples?|such as|like|any|all|https?)\b|例如|比如|ví dụ", re.IGNORECASE)
 _PAYING = frozenset(map(stem, ("transfer", "deposit", "invest", "donate", "withdraw", "pay", "send", "loan", "borrow")))
+_OWED = frozenset(map(stem, ("fine", "bill", "invoice", "rent", "tax", "fee", "due", "ticket", "debt")))
+_NOTING = frozenset(map(stem, ("log", "record", "track", "note")))
+"""What is owed is paid as it is, and what was measured is noted as it is: no tool bounds either."""
 _COMPUTING = frozenset(
     map(
         stem,
@@ -54,9 +58,11 @@ class Narrowed:
     slots: Mapping[str, str | Sequence[str]]
 
 
-def narrowings(gold: GoldCall, tool: Tool, bank: ValueBank, said: str, rng: random.Random) -> Iterator[Narrowed]:
+def narrowings(
+    gold: GoldCall, tool: Tool, bank: ValueBank, said: str, rng: random.Random, lang: str = "en"
+) -> Iterator[Narrowed]:
     """Every required argument's schema, narrowed so that it takes others than the call's value and none that `said`,
-    the user's words in lower case, holds."""
+    the user's words in lower case, holds. `lang`: the language of the request (`refusals.language_of`)."""
     properties = tool.parameters.get("properties") or {}
     for name in tool.parameters.get("required") or ():
         value, schema = gold.arguments.get(name), properties.get(name)
@@ -65,13 +71,14 @@ def narrowings(gold: GoldCall, tool: Tool, bank: ValueBank, said: str, rng: rand
         if isinstance(value, OneOf) or not isinstance(schema, Mapping) or "$ref" in schema:
             continue
         if isinstance(value, str):
-            yield from _of_text(tool, name, value, schema, bank, said, rng)
+            known = partial(bank.others, tool.name, name, value, rng, lang)
+            yield from _of_text(tool, name, value, schema, known, said)
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield from _of_number(tool, name, value, schema, rng)
 
 
 def _of_text(
-    tool: Tool, name: str, value: str, schema: Mapping[str, Any], bank: ValueBank, said: str, rng: random.Random
+    tool: Tool, name: str, value: str, schema: Mapping[str, Any], seen: Callable[[], Sequence[str]], said: str
 ) -> Iterator[Narrowed]:
     """Other values of the same parameter, or another year where it is a date."""
     if DATE.match(value):
@@ -88,7 +95,7 @@ def _of_text(
         return
     if deed & _COMPUTING and "currency" not in named:
         return
-    others = dict.fromkeys(bank.others(tool.name, name, value, rng))
+    others = dict.fromkeys(seen())
     fit = [v for v in others if unlike(v, value) and v.lower() not in said and _written_like(v, value)]
     yield from _one_of(name, value, schema, sorted(_one_spelling(fit)[:MOST_OPTIONS]), LEAST_OPTIONS)
 
@@ -143,7 +150,7 @@ def _of_number(
     """A bound that the value is beyond, of a number that tools often bound: a count, a time, an amount of money."""
     words, whole = {stem(w) for w in name_words(name)}, {*name_words(name)}
     deed = {stem(w) for w in name_words(tool.name)}
-    if any(b in schema for b in _BOUNDED) or not 2 <= value < 1e9 or deed & _COMPUTING:
+    if any(b in schema for b in _BOUNDED) or not 2 <= value < 1e9 or deed & (_COMPUTING | _NOTING | _OWED):
         return
     if words & MONEY:
         limits = [n for n in _sums(value) if n >= 1.2 * value]

@@ -36,6 +36,28 @@ def test_a_near_twin_with_another_verb(parent: Callable[..., Example], tool: Mak
 
 
 @pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("Sales of the shop Luna, please", 1),
+        ("Sales of the shop Luna, please. After that, delete its chart.", 0),
+        ("Show me the sales of the shop Luna, then I'd like deleting them.", 0),
+        ("請給我 Luna 商店的銷售圖表。", 1),
+        ("先給我 Luna 商店的銷售圖表，然後刪掉它。", 0),
+    ],
+)
+def test_what_the_user_asks_for_next_is_no_twin(
+    parent: Callable[..., Example], tool: MakeTool, query: str, count: int
+) -> None:
+    """The ground truth of a dialogue taken step by step holds its first call alone."""
+    needed = tool("get_sales_chart", "Chart of the sales of a shop by month.", shop="string")
+    twin = tool("delete_sales_chart", "Delete a picture of the sales of a shop by month.", shop="string")
+    asks = dataclasses.replace(parent(0, needed, shop="x"), messages=({"role": "user", "content": query},))
+    asks = dataclasses.replace(asks, tools=(needed, twin))
+    zoo = tool("feed_zebra", "Feed a zebra of the zoo.", zebra="string")
+    assert len(list(synthesize([asks], ONLY, [ToolSet("", (zoo,), "s")]))) == count
+
+
+@pytest.mark.parametrize(
     ("name", "description"),
     [
         ("diner-server-reserve_table", "Find a free table in a restaurant for guests."),  # the same from another server

@@ -205,6 +205,10 @@ def test_whose_values_exclude_each_other(name: str, value: str, fits: bool) -> N
     [
         ("Paris", "Hanoi", True), ("USD", "EUR", True), ("台北", "高雄", True), ("New York", "York", False),
         ("German", "de", False), ("Berlin", "Berlim", False), ("bus", "any", False), ("USD", "usd", False),
+        ("东京", "東京", False), ("首尔", "首爾", False), ("台中", "臺中", False), ("法语", "法文", False),
+        ("臺北", "臺中", True), ("日語", "法語", True), ("英國", "韓國", True), ("韓國", "南韓", False),
+        ("Sài Gòn", "Thành phố Hồ Chí Minh", False), ("TP.HCM", "Sài Gòn", False), ("Sài Gòn", "Đà Nẵng", True),
+        ("Mumbai", "Bombay", False), ("Anh", "Mỹ", True),
     ],
 )  # fmt: skip
 def test_values_that_cannot_stand_for_each_other(one: str, other: str, apart: bool) -> None:
@@ -229,6 +233,32 @@ def test_the_bank_prefers_the_same_tool() -> None:
     bank.add([ask(f"To {c}", {"type": "string"}, "location", c) for c in ("Riga", "Brazil", "Oslo")])
     assert bank.others("unknown", "location", "Rome", random.Random(0)) == []  # towns and countries
     assert bank.others("trip_planner", "cuisine", "Indian", random.Random(0)) == []
+
+
+def test_a_list_holds_values_of_one_language_and_script() -> None:
+    """A tool that serves London and Hà Nội, or 東京 and 东京, is none that people write."""
+    asked = {
+        "What is on in {}?": ("London", "Leeds", "York", "Bath", "Bristol"),
+        "Thời tiết ở {} hôm nay thế nào?": ("Hanoi", "Vinh", "Can Tho", "Pleiku", "Da Lat"),
+        "請問{}現在的天氣怎麼樣？": ("東京", "臺中", "大阪", "首爾", "高雄"),
+        "请问{}现在的天气怎么样？": ("东京", "台中", "广州", "首尔", "上海"),
+    }
+    bank, said = ValueBank(), {"en": 0, "vi": 1, "zh": 2, "zh-Hans": 3}
+    for query, cities in asked.items():
+        asks = [ask(query.format(city), {"type": "string"}, "city", city) for city in cities]
+        bank.add([dataclasses.replace(example, meta={}) for example in asks])
+    for lang, place in said.items():
+        (value, *_), cities = list(asked.values())[place], set(list(asked.values())[place])
+        assert set(bank.others("trip_planner", "city", value, random.Random(0), lang)) == cities
+    assert bank.others("trip_planner", "city", "Paris", random.Random(0), "fr") == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "name", "value"),
+    [("library_pay_fine", "amount", 14.15), ("log_body_weight", "weight_kg", 73.7), ("log_workout", "minutes", 30)],
+)
+def test_what_is_owed_or_noted_has_no_bound(tool: str, name: str, value: float) -> None:
+    assert narrowed(tool, name, value) is None
 
 
 def test_the_twin_has_the_schema_as_it_was(parent: Callable[..., Example]) -> None:

@@ -77,8 +77,10 @@ class GeneratorOptions:
             raise ValueError(f"spoken: got {self.spoken}, expected a share between 0 and 1")
         if not 0 <= self.two_step <= 1:
             raise ValueError(f"two_step: got {self.two_step}, expected a share between 0 and 1")
-        if not all(1 <= size <= MOST_TOOLS for size in self.tools_offered):
+        if not all(type(size) is int and 1 <= size <= MOST_TOOLS for size in self.tools_offered):
             raise ValueError(f"tools_offered: got {dict(self.tools_offered)}, expected sizes from 1 to {MOST_TOOLS}")
+        if type(self.group_size) is not int or self.group_size < 1:
+            raise ValueError(f"group_size: got {self.group_size}, expected 1 or more")
         if not _sizes(self):
             raise ValueError(
                 "tools_offered: no size fits the categories (one tool: simple, parallel; more: the others)"
@@ -237,9 +239,14 @@ class _Maker:
             if parent is not None and why_answerable(parent, tools) is None:
                 made = self._negative(kind, parent, tools, asked)
                 if made is not None:
-                    reply = refusal(self.lang, self.rng, asked.ability[self.lang], self.offered[0].topic[self.lang])
+                    reply = refusal(self.lang, self.rng, asked.ability[self.lang], self._topic(asked))
                     return replace(made, meta={**made.meta, "reply": reply})
         return None
+
+    def _topic(self, asked: CatalogueTool) -> str | None:
+        """What the offered tools are about, where that is one thing and another than what is asked for."""
+        topics = {t.topic[self.lang] for t in self.offered}
+        return topics.pop() if len(topics) == 1 and asked.topic[self.lang] not in topics else None
 
     def _negative(self, kind: str, parent: Example, tools: tuple[Tool, ...], asked: CatalogueTool) -> Example | None:
         domain = self.offered[0].domain

@@ -43,12 +43,16 @@ def refusal(
     *,
     wordings: int | None = None,
 ) -> str:
-    """Refusing words in a language; what was asked for and what is on offer are named where they are known.
+    """Refusing words in a language; what was asked for and what is on offer are named where they are known. Without a
+    topic the wordings that name it are passed over.
 
     `wordings` draws among the first so many of the language only.
     """
-    kind = "refusals" if ability and topic else "plain_refusals"
-    template = str(rng.choice(_in(load_words()[kind], lang)[:wordings]))
+    templates = [str(t) for t in _in(load_words()["refusals" if ability else "plain_refusals"], lang)[:wordings]]
+    template = rng.choice(templates)
+    if not topic and "{topic}" in template:
+        later = templates[templates.index(template) :] + templates
+        template = next(t for t in later if "{topic}" not in t)  # no further draw
     return template.replace("{ability}", ability or "").replace("{topic}", topic or "")
 
 

@@ -232,6 +232,10 @@ def test_groups_share_their_tools() -> None:
         ({"categories": {"simple": -1.0, "parallel": 2.0}}, "categories: got"),
         ({"categories": {"multi_turn": 1.0}}, "multi_turn is not made by the generator"),
         ({"tools_offered": {0: 1.0}}, "expected sizes from 1 to 16"),
+        ({"tools_offered": {1.5: 1.0}}, "expected sizes from 1 to 16"),
+        ({"group_size": 0}, "group_size: got 0, expected 1 or more"),
+        ({"group_size": -1}, "group_size: got -1, expected 1 or more"),
+        ({"group_size": 1.5}, "group_size: got 1.5, expected 1 or more"),
         ({"tools_offered": {1: 1.0}, "categories": {"multiple": 1.0}}, "no size fits the categories"),
         ({"negatives": {"domain_mismatch": float("nan")}}, "negatives: got"),
         ({"languages": {"en": 1.0, "fr": 0.5}}, "languages: got fr, expected some of en, vi, zh"),
@@ -266,3 +270,22 @@ def test_spoken_values_may_stand_in_other_words(split: str) -> None:
 def test_a_share_of_spoken_values_out_of_range_is_refused(share: float) -> None:
     with pytest.raises(ValueError, match=r"spoken: got .*, expected a share between 0 and 1"):
         GeneratorOptions(spoken=share)
+
+
+def test_a_refusal_names_the_subject_of_the_tools_only_where_it_is_another() -> None:
+    """Somebody who asks for a stock's price is told nothing by "I only deal with stocks", nor is that the whole truth
+    of a list that also books trains."""
+    named = every = 0
+    for example in generate("train", 1500, 5):
+        if example.category != "irrelevance":
+            continue
+        lang, reply = str(example.lang), str(example.meta["reply"])
+        topics = {CATALOGUE[t.name].topic[lang] for t in example.tools}
+        wanted = CATALOGUE[example.meta["negative"]["asked"][0]["name"]]
+        asked, reply = wanted.topic[lang], reply.replace(wanted.ability[lang], "")
+        if any(topic in reply for topic in topics):
+            named += 1
+            assert len(topics) == 1, reply
+            assert asked not in topics, reply
+        every += 1
+    assert 0 < named < every
