@@ -8,13 +8,15 @@ import inspect
 import json
 import sys
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pytest
 
 from rlvr.errors import DataError, UsageError
 from rlvr.integrations import Scorer, verifiers
 from rlvr.types import Example, GoldCall
+
+DataT = TypeVar("DataT")
 
 
 class Message:
@@ -97,14 +99,14 @@ def test_a_row_that_could_not_be_scored_is_no_row(examples: dict[str, Example]) 
 
 def test_without_rubrics_the_way_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "verifiers", ModuleType("verifiers"))
+    monkeypatch.setitem(sys.modules, "verifiers.legacy", None)  # as 0.4: there is none
     with pytest.raises(UsageError, match="use task"):
         verifiers.rubric()
 
 
-def test_a_task_gets_a_reward_for_each_component(
-    monkeypatch: pytest.MonkeyPatch, worked: tuple[Example, str, bool, float, bool]
-) -> None:
-    """On decorators that mark as those of verifiers.v1 do (verifiers/v1/utils/decorators.py of 0.4)."""
+@pytest.fixture
+def decorators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decorators that mark as those of verifiers.v1 do (verifiers/v1/utils/decorators.py of 0.4)."""
     v1 = ModuleType("verifiers.v1")
 
     def reward(func: Any, weight: float = 1.0, priority: int = 0) -> Any:
@@ -118,12 +120,19 @@ def test_a_task_gets_a_reward_for_each_component(
     v1.reward, v1.metric = reward, metric  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "verifiers.v1", v1)
 
-    class Base:
-        def __init__(self, data: Any) -> None:
-            self.data = data
 
+class Base(Generic[DataT]):
+    """Generic over its data, as `vf.Task` is."""
+
+    def __init__(self, data: DataT) -> None:
+        self.data = data
+
+
+@pytest.mark.usefixtures("decorators")
+@pytest.mark.parametrize("base", [Base, Base[Any]], ids=["class", "form"])
+def test_a_task_gets_a_reward_for_each_component(base: Any, worked: tuple[Example, str, bool, float, bool]) -> None:
     example, text, cut, paid, right = worked
-    cls = verifiers.task(Base, "function_calling", stage="stage1")
+    cls = verifiers.task(base, "function_calling", stage="stage1")
     task = cls(SimpleNamespace(info=verifiers.to_row(example)["info"]))
     trace = SimpleNamespace(assistant_messages=[Message(role="assistant", content=text)], is_truncated=cut)
     names = [n for n in vars(cls) if hasattr(getattr(task, n), "reward")]
@@ -132,7 +141,8 @@ def test_a_task_gets_a_reward_for_each_component(
     assert total == pytest.approx(paid)
     assert asyncio.run(task.right(trace)) == float(right)
     assert hasattr(task.right, "metric")
-    assert cls.__name__ == "Base"
+    assert (cls.__name__, cls.__doc__, cls.__module__) == ("Base", Base.__doc__, Base.__module__)
+    assert issubclass(cls, Base)
 
 
 @pytest.mark.trainers
