@@ -172,6 +172,10 @@ def test_versions_are_those_that_made_the_records(
 
     assert go("1", "a")["versions"] == {"rlvr": "1"}
     assert go("2", "a")["versions"] == {"rlvr": "1"}, "nothing was generated again"
+    told = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    del told["models"][0]["versions"]  # as folders were written before models had theirs
+    (tmp_path / "out" / "evaluation.json").write_text(json.dumps(told))
+    assert go("2", "a")["versions"] == {"rlvr": "1"}
     later = go("3", "a", "b", fail_after=len(fake.batches) + 1)
     assert (of_models(later), later["versions"]) == ({"a": "1", "b": "3"}, {"rlvr": "1 and 3"})
     after = go("4", "a", "b")
