@@ -12,6 +12,7 @@ pytest.importorskip("transformers", reason="needs the train extra")
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer
 
+from rlvr.integrations import verl
 from rlvr.integrations.trl import grpo_rewards, markup_is_special
 from rlvr.parsers import get_parser, text_of
 from rlvr.parsers.token_ids import completion_text, end_token_ids, special_tokens
@@ -78,6 +79,7 @@ def test_every_end_of_a_turn_ends_a_completion(tokenizer: Any, end: str) -> None
     call = get_parser("hermes").render([CALL])
     row = {"tools": [[TOOL]], "ground_truth": [GOLD]}
     whole, cut = ids_of(tokenizer, call + end), ids_of(tokenizer, call)
+    assert end_id in verl._ends(tokenizer)
     efficiency = rewards.reward_funcs[-1]
     assert efficiency(completions=[call], completion_ids=[whole], **row) == [0.1]
     assert efficiency(completions=[call], completion_ids=[cut], **row) == [-1.0]
