@@ -260,7 +260,7 @@ def test_options_of_other_suites_are_refused() -> None:
     [
         ('{"chat_template": "{{ messages }}"}', "which knows no tools: they stand in a system prompt of ours"),
         (
-            '{"chat_template": "{{ tools }} <function= <parameter="}',
+            '{"chat_template": "{{ tools }} <tool_call> <function= <parameter="}',
             "WHERE ANSWERS WERE READ AS hermes: give --parser qwen3",
         ),
         ('{"chat_template": "{{ tools }} <tool_call> \\"arguments\\""}', ", which writes tools"),
