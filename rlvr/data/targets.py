@@ -26,10 +26,12 @@ class TargetOptions:
     """Shares, each between 0 and 1, of targets that carry a reasoning block or a preamble.
 
     `reasoning_many` and `reasoning_one`: where several tools are offered, and where one is. `preamble_one`: a sentence
-    before the call, where one tool is offered and nothing was reasoned. `plain_refusals`: of refusals that do not name
-    what was asked for (shorter, and easier to learn). `refusal_wordings`: how many wordings a language has for those
-    (all, where it is left out). With many, a small model's probability of refusing is spread over as many first tokens,
-    and its most probable one is still the call's.
+    before the call, where one tool is offered and nothing was reasoned. `reasoning_refusals`: of targets that call
+    nothing, in place of the first two (None: they hold for these too). With 0 whether to call is decided at the first
+    token alone, so that a second stage that drops the thoughts does not drop the refusals with them.
+    `plain_refusals`: of refusals that do not name what was asked for (shorter, and easier to learn).
+    `refusal_wordings`: how many wordings a language has for those (all, where it is left out). With many, a small
+    model's probability of refusing is spread over as many first tokens, and its most probable one is still the call's.
 
     `decision_weight`: how often the tokens count in the loss that decide whether to call: the first two of a target,
     and the first two after an opening reasoning tag. They are a few in fifty, and learnt last where they count once.
@@ -38,14 +40,16 @@ class TargetOptions:
     reasoning_many: float = 0.75
     reasoning_one: float = 0.1
     preamble_one: float = 0.15
+    reasoning_refusals: float | None = None
     plain_refusals: float = 0.5
     refusal_wordings: int | None = None
     decision_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("reasoning_many", "reasoning_one", "preamble_one", "plain_refusals"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}: got {getattr(self, name)}, expected a share between 0 and 1")
+        for name in ("reasoning_many", "reasoning_one", "preamble_one", "reasoning_refusals", "plain_refusals"):
+            share = getattr(self, name)
+            if share is not None and not 0 <= share <= 1:
+                raise ValueError(f"{name}: got {share}, expected a share between 0 and 1")
         if self.refusal_wordings is not None and self.refusal_wordings < 1:
             raise ValueError(f"refusal_wordings: got {self.refusal_wordings}, expected at least 1")
         if not 1 <= self.decision_weight < float("inf"):
@@ -69,6 +73,8 @@ def target(example: Example, parser: str, seed: int, options: TargetOptions | No
     lang = language_of(example)
     names = [call.name for call in example.ground_truth]
     share = options.reasoning_many if len(example.tools) > 1 else options.reasoning_one
+    if not names and options.reasoning_refusals is not None:
+        share = options.reasoning_refusals
     before = ""
     if rng.random() < share:
         before = f"<think>\n{reasoning(lang, rng, names)}\n</think>\n"
