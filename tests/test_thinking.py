@@ -120,7 +120,9 @@ def test_a_warm_up_that_is_not_to_think_has_no_reasoning_targets(tmp_path: Path)
     path = tmp_path / "recipe.yaml"
     text = "kind: warmup\nname: w\nmodel: m\nthinking: false\ntrl: {}\ndata: {sources: [{source: builtin, count: 2}]}\n"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match="targets reason all the same"):
+    with pytest.raises(ConfigError, match=r"set to 0: targets\.reasoning_many, targets\.reasoning_one$"):
         load_recipe(path)
     quiet = ["targets.reasoning_many=0", "targets.reasoning_one=0"]
+    with pytest.raises(ConfigError, match=r"set to 0: targets\.reasoning_refusals$"):
+        load_recipe(path, [*quiet, "targets.reasoning_refusals=0.5"])
     assert load_recipe(path, quiet)[0].thinking is False

@@ -40,10 +40,10 @@ class TargetOptions:
     reasoning_many: float = 0.75
     reasoning_one: float = 0.1
     preamble_one: float = 0.15
-    reasoning_refusals: float | None = None
     plain_refusals: float = 0.5
     refusal_wordings: int | None = None
     decision_weight: float = 1.0
+    reasoning_refusals: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("reasoning_many", "reasoning_one", "preamble_one", "reasoning_refusals", "plain_refusals"):

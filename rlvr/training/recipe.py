@@ -121,11 +121,10 @@ def _rollout_mistakes(recipe: Recipe) -> list[str]:
         plain = {"rollout": "auto", "engine": EngineOptions(), "environment": None}
         told = [key for key, default in plain.items() if getattr(recipe, key) != default]
         lines += [f"{k}: a warm-up generates nothing; remove it" for k in told]
-        many, one = recipe.targets.reasoning_many, recipe.targets.reasoning_one
-        if recipe.thinking is False and (many or one):
-            lines.append(
-                "thinking: false: targets reason all the same; set targets.reasoning_many and .reasoning_one: 0"
-            )
+        shares = ("reasoning_many", "reasoning_one", "reasoning_refusals")
+        reasoning = [f"targets.{name}" for name in shares if getattr(recipe.targets, name)]
+        if recipe.thinking is False and reasoning:
+            lines.append(f"thinking: false: targets reason all the same; set to 0: {', '.join(reasoning)}")
         return lines
     if recipe.environment is not None and recipe.selection is not None:
         lines.append("selection: judges one turn, and an environment takes several; remove it (the last step is kept)")

@@ -58,6 +58,16 @@ def test_options_rule_the_words() -> None:
         assert (before != target(example, "hermes", 1, none)) is alone or not example.ground_truth
 
 
+def test_refusals_reason_by_a_share_of_their_own() -> None:
+    for refusals in (0.0, 1.0):
+        own = TargetOptions(1.0 - refusals, 1.0 - refusals, 0.0, reasoning_refusals=refusals)
+        for example in EXAMPLES[:100]:
+            reasons = target(example, "hermes", 1, own).startswith("<think>\n")
+            assert reasons is (refusals == (not example.ground_truth))
+    half = [target(e, "hermes", 1, TargetOptions(reasoning_refusals=0.5)) for e in EXAMPLES if not e.ground_truth]
+    assert share(["<think>" in text for text in half]) == pytest.approx(0.5, abs=0.15)
+
+
 def test_the_same_seed_gives_the_same_text() -> None:
     assert [target(e, "hermes", 1) for e in EXAMPLES] == TEXTS
     assert [target(e, "hermes", 2) for e in EXAMPLES] != TEXTS
@@ -101,7 +111,10 @@ def test_a_question_is_learnt_from_the_rows_own_reply_and_never_becomes_a_refusa
         target(dataclasses.replace(asks, meta={}), "hermes", 1, options)
 
 
-@pytest.mark.parametrize("name", ["reasoning_many", "reasoning_one", "preamble_one", "plain_refusals"])
+SHARES = ["reasoning_many", "reasoning_one", "preamble_one", "reasoning_refusals", "plain_refusals"]
+
+
+@pytest.mark.parametrize("name", SHARES)
 def test_a_share_is_between_0_and_1(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}: got 1.5, expected a share between 0 and 1"):
         TargetOptions(**{name: 1.5})
