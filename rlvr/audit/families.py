@@ -43,8 +43,8 @@ def _register() -> Mapping[str, Family]:
         calls.words_for_call, markup.call_in_reasoning, markup.unclosed_tags, markup.nested_tags, markup.bare_call,
     )  # fmt: skip
     wrong_words = (
-        words.call_where_none_fits, words.refusal_then_call, words.refusal_then_answer, words.wrong_language,
-        words.other_words, markup.malformed_refusal,
+        words.call_where_none_fits, words.refusal_then_call, words.written_out_call, words.refusal_then_answer,
+        words.wrong_language, words.other_words, markup.malformed_refusal,
     )  # fmt: skip
     wrong = (markup.odd_json, markup.copied_instructions, markup.empty)
     same = (

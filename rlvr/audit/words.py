@@ -36,6 +36,34 @@ def refusal_then_call(s: Subject) -> Made:
     yield "a call, then words", f"{s.render([call])}\n{s.words[0]}"
 
 
+def written_out_call(s: Subject) -> Made:
+    """Right words, and a call written out as Python, JSON, tags, YAML or ReAct would have it."""
+    for tool in s.example.tools:
+        arguments = sample_arguments(tool, 1)
+        if arguments:  # a name with empty brackets is talked about
+            for what, text in _written_out(tool.name, arguments).items():
+                yield what, f"{s.words[0]}\n{text}"
+            return
+
+
+def _written_out(name: str, arguments: Mapping[str, Any]) -> Mapping[str, str]:
+    body = json.dumps(arguments, ensure_ascii=False)
+    python = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    return {
+        "as Python": f"{name}({python})",
+        "as Python, with an object": f"{name}({body})",
+        "as JSON": json.dumps({"tool": name, "args": dict(arguments)}, ensure_ascii=False),
+        "as JSON, the arguments first": json.dumps({"args": dict(arguments), "tool": name}, ensure_ascii=False),
+        "as a key": json.dumps({name: dict(arguments)}, ensure_ascii=False),
+        "as the name and an object": f"{name} {body}",
+        "in a code block": f"```python\n{name}({python})\n```",
+        "in tags": f"<function={name}>{body}</function>",
+        "in tags of its name": f"<{name}>" + "".join(f"<{k}>{v}</{k}>" for k, v in arguments.items()) + f"</{name}>",
+        "as ReAct": f"Action: {name}\nAction Input: {body}",
+        "as YAML": f"tool: {name}\n" + "\n".join(f"{k}: {json.dumps(v)}" for k, v in arguments.items()),
+    }
+
+
 def refusal_then_answer(s: Subject) -> Made:
     """A refusal that answers all the same."""
     if s.example.expects == "refuse":

@@ -118,7 +118,7 @@ FLAWED = {
     any_call_matches: {"junk_calls", "duplicate_calls", "right_and_wrong_call"},
     python_equality: {"boolean_for_integer", "float_for_integer"},
     no_call_is_a_refusal: {"malformed_refusal", "other_words", "wrong_language", "empty", "policy:nothing"},
-    one_order_only: {"reordered_calls", "other_words", "refusal_then_answer"},
+    one_order_only: {"reordered_calls", "other_words", "refusal_then_answer", "written_out_call"},
     short_is_beautiful: {"reasoned"},
 }
 """Each flawed reward with families that must find it out."""
