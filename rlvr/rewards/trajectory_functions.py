@@ -85,7 +85,7 @@ def trajectory_samples(
     given = {name: column(name, values, n, required=True) for name, values in needed.items()}
     more = ("turns", "expects", "lang", "query", "id")
     given |= {name: column(name, columns[name], n) for name in more if columns.get(name) is not None}
-    cut = _cut(n, columns)
+    cut = cut_trajectories(n, columns)
     samples = []
     for i, messages in enumerate(completions):
         whole = isinstance(messages, Sequence) and not isinstance(messages, (str, bytes))
@@ -106,7 +106,7 @@ def trajectory_samples(
     return samples
 
 
-def _cut(n: int, columns: Mapping[str, Any]) -> list[bool]:
+def cut_trajectories(n: int, columns: Mapping[str, Any]) -> list[bool]:
     """Which trajectories were cut: by `truncated`, else where the last token of all ends no turn."""
     if columns.get("truncated") is not None:
         return flags("truncated", columns["truncated"], n)

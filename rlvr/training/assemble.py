@@ -56,11 +56,11 @@ def _options(job: Job) -> dict[str, Any]:
 
 def _shared(job: Job) -> bool:
     """Whether prompts are shared: wherever they can be, unless the recipe says off. A fallback says why."""
-    from rlvr.training.sharing import disagreement, drops_out, why_not
+    from rlvr.training.sharing import by_options, disagreement, drops_out, why_not
 
     if job.recipe.shared_prefix == "off":
         return False
-    reason = why_not(job.model) or disagreement(job.model)
+    reason = by_options(job.recipe.trl) or why_not(job.model) or disagreement(job.model)
     if job.recipe.lora is not None and job.recipe.lora.lora_dropout:
         reason = reason or "lora_dropout drops other values for every completion of a prompt"
     reason = reason or drops_out(job.model, bool(job.recipe.trl.get("disable_dropout")))

@@ -20,7 +20,7 @@ from rlvr.prompts import thinking_kwargs
 from rlvr.rewards import Composition
 from rlvr.rewards.functions import load_function
 from rlvr.rewards.trajectory import turn_sizes
-from rlvr.rewards.trajectory_functions import TrajectoryComponent, trajectory_functions
+from rlvr.rewards.trajectory_functions import TrajectoryComponent, cut_trajectories, trajectory_functions
 from rlvr.tools import check_ground_truth, normalise_tools
 from rlvr.training.job import Job, say
 from rlvr.types import Example, Tool
@@ -234,7 +234,7 @@ def _length(row: Mapping[str, Any], environment: Environment, tokenizer: Any, to
 
 
 class Named:
-    """A component that also logs each row's id: how a sample of the log finds its row."""
+    """A component that also logs each row's id, by which a sample of the log finds its row, and whether it was cut."""
 
     def __init__(self, component: TrajectoryComponent) -> None:
         self._component = component
@@ -243,4 +243,6 @@ class Named:
     def __call__(self, completions: Any, *, id: Sequence[str], log_extra: Any = None, **columns: Any) -> Any:
         if log_extra is not None:
             log_extra("id", list(id))
+            ends = {"eos_token_ids": self._component.eos_token_ids}
+            log_extra("cut", cut_trajectories(len(completions), {**ends, **columns}))
         return self._component(completions, id=id, **columns)

@@ -247,6 +247,8 @@ class GroupsMixin:
         if trainer._step % (trainer.args.steps_per_generation * trainer.num_iterations) >= _accumulated(trainer):
             return
         sampled, mask = inputs["sampling_per_token_logps"], inputs["completion_mask"].bool()
+        if (own := inputs.get("tool_mask")) is not None:
+            mask = mask & own.bool()  # what tools have said was not sampled
         difference = (logps - sampled).abs()[mask & ~torch.isnan(sampled)]
         mine = torch.stack([difference.sum(), torch.tensor(difference.numel()).to(difference), *_largest(difference)])
         every = trainer.accelerator.gather(mine).view(-1, 3)  # (processes, sum, count and largest)

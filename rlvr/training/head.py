@@ -27,10 +27,11 @@ class HeadScores(NamedTuple):
 def score_head(head: Any, hidden: torch.Tensor, targets: torch.Tensor, temperature: float) -> HeadScores:
     """Score `targets` (n,) under `head(hidden) / temperature`, with hidden states (n, size).
 
-    A head that is not a plain linear layer without bias (an adapter, say) is called as it is, under autograd. Under
+    A head that is not a plain linear layer without bias (an adapter, say, or one that TRL gave another forward, as
+    `cast_lm_head_to_fp32` does) is called as it is, under autograd. Under
     autocast the products are of its precision, and the gradients of the weights' own.
     """
-    if type(head) is torch.nn.Linear and head.bias is None:
+    if type(head) is torch.nn.Linear and head.bias is None and "forward" not in head.__dict__:
         weight, kind = head.weight, hidden.device.type
         if torch.is_autocast_enabled(kind):
             dtype = torch.get_autocast_dtype(kind)

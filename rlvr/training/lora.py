@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rlvr.errors import ModelError
-from rlvr.models.adapter import adapter_config, adapter_folder, base_of, is_lora, merged, save_merged
+from rlvr.models.adapter import adapter_config, adapter_folder, base_of, check_mergeable, is_lora, merged, save_merged
 from rlvr.strict import raise_mistakes
 
 ADAPTER = "adapter"
@@ -89,6 +89,8 @@ def load_policy(source: str, options: LoraOptions | None, dtype: Any) -> Any:
     from peft import PeftModel
 
     model = PeftModel.from_pretrained(base, str(folder), is_trainable=options is not None)
+    if options is not None:
+        _same_layers(folder, model, options)
     return model if options is not None else model.merge_and_unload().requires_grad_(True)
 
 
@@ -103,6 +105,41 @@ def _same_shape(folder: Path, options: LoraOptions) -> None:
         )
 
 
+def _same_layers(folder: Path, model: Any, options: LoraOptions) -> None:
+    """Raise `ModelError` where the recipe would make an adapter of other layers, ranks, scales or dropout."""
+    import torch
+    from peft import get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        bare = AutoModelForCausalLM.from_config(model.get_base_model().config)
+    wanted = _layers(get_peft_model(bare, lora_config(options), low_cpu_mem_usage=True))
+    saved = _layers(model)
+    wrong = sorted(name for name in saved.keys() | wanted.keys() if saved.get(name) != wanted.get(name))
+    if wrong:
+        raise ModelError(
+            f"{folder}: its adapter is another than the recipe's lora would make, in {len(wrong)} of "
+            f"{len(saved.keys() | wanted.keys())} layers, first {wrong[0]}: {_told(saved.get(wrong[0]))} there, "
+            f"{_told(wanted.get(wrong[0]))} by the recipe. Give lora the adapter's own options, or start from the "
+            f"whole model: `rlvr models merge {folder} --out FOLDER`."
+        )
+
+
+def _layers(model: Any) -> dict[str, tuple[int, float, float]]:
+    """Rank, scale and dropout of each layer that an adapter stands beside."""
+    found = {}
+    for name, module in model.get_base_model().named_modules():
+        for adapter in getattr(module, "active_adapters", ()) if hasattr(module, "lora_A") else ():
+            if adapter in module.r:
+                dropout = float(getattr(module.lora_dropout[adapter], "p", 0.0))
+                found[name] = (int(module.r[adapter]), float(module.scaling[adapter]), dropout)
+    return found
+
+
+def _told(layer: tuple[int, float, float] | None) -> str:
+    return "none" if layer is None else f"rank {layer[0]}, scale {layer[1]:g}, dropout {layer[2]:g}"
+
+
 def trainer_options(options: LoraOptions | None, model: Any) -> dict[str, Any]:
     """What TRL's trainers are told beside the rest: a new adapter's config, or nothing where the model has one."""
     return {"peft_config": lora_config(options)} if options is not None and not is_lora(model) else {}
@@ -113,6 +150,7 @@ def prepare_trainer(trainer: Any, options: LoraOptions | None) -> None:
     if options is None:
         return
     policy = trainer.accelerator.unwrap_model(trainer.model)
+    check_mergeable(policy, "lora")
     policy.saves_merged = options.merged
     engine = getattr(trainer, "vllm_generation", None)
     kind = str(getattr(trainer.accelerator, "distributed_type", "")).rpartition(".")[2]

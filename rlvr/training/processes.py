@@ -119,10 +119,13 @@ def through(wrapped: Any, inner: Any, compute: Callable[[Any], tuple[Any, ...]])
     """
     if wrapped is inner:
         return compute(inner)
+    import torch
+
     own = inner.__dict__.get("forward")  # a trainer may have put another forward there
-    inner.forward = lambda: compute(inner)
+    inner.forward = lambda *_, **__: compute(inner)
     try:
-        found: tuple[Any, ...] = wrapped()
+        # An argument, which nobody reads: on a GPU the wrapper moves what it is given, and fails where that is nothing.
+        found: tuple[Any, ...] = wrapped(torch.empty(0))
     finally:
         if own is None:
             del inner.forward

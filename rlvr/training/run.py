@@ -72,6 +72,8 @@ def _train(
     check_packages(recipe.log)
     check_early(recipe)
     backend = choose_backend(recipe.rollout) if recipe.kind == "grpo" else "none"
+    # One process fetches a known model; the others find it, or fetch their own machine's.
+    processes.from_main(lambda: model_source(recipe.model))
     source = model_source(recipe.model)
     check_rollouts(recipe, backend, source)
     job = _prepare(recipe, folder, source, backend)

@@ -13,6 +13,9 @@ from typing import Any
 
 import torch
 
+from rlvr.training import processes
+
+_YES = ("1", "true", "yes")
 State = Mapping[str, torch.Tensor]
 Wanted = Callable[[str], bool]
 _WRAPPERS = ("_checkpoint_wrapped_module.", "_orig_mod.")
@@ -23,6 +26,21 @@ def is_spread(model: Any) -> bool:
     """Whether no process holds the model's weights whole."""
     parameters = model.parameters() if hasattr(model, "parameters") else ()
     return any(_is_distributed(p) or hasattr(p, "ds_id") for p in parameters)
+
+
+def spread_parts() -> dict[str, int]:
+    """Over how many processes weights, gradients and optimizer are spread, as `accelerate launch` was told.
+
+    FSDP and ZeRO-3 spread all three, ZeRO-2 the last two, ZeRO-1 the optimizer; nothing is named that every process
+    holds whole.
+    """
+    parts = ("optimizer", "gradients", "weights")
+    if os.environ.get("ACCELERATE_USE_FSDP", "").lower() in _YES:
+        return dict.fromkeys(parts, processes.count())
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() in _YES:
+        stage = os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3")
+        return dict.fromkeys(parts[: int(stage) if stage.isdecimal() else 3], processes.count())
+    return {}
 
 
 def is_first() -> bool:

@@ -7,6 +7,7 @@ own computation.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -51,6 +52,14 @@ def drops_out(model: Any, disabled: bool = False) -> str | None:
     return (
         f"the model drops out {share:g} of its own values, others for every completion of a prompt" if share else None
     )
+
+
+def by_options(trl: Mapping[str, Any]) -> str | None:
+    """Why a warm-up's options keep prompts from being shared; `None` where they do not."""
+    if trl.get("completion_only_loss") is False:
+        return "the loss takes the prompts' tokens too (completion_only_loss: false)"
+    packed = [name for name in ("packing", "padding_free") if trl.get(name)]
+    return f"several examples stand in one row ({', '.join(packed)})" if packed else None
 
 
 def _set(flag: str) -> bool:

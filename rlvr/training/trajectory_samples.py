@@ -35,13 +35,21 @@ class TrajectorySampleCallback(TrainerCallback):  # type: ignore[misc]
         for index in range(0, total, max(1, total // SAMPLES_A_STEP)):
             self.folder.append(self.folder.samples, self._sample(logs, index, state.global_step))
 
+    def _weights(self) -> dict[str, float]:
+        """The trainer's: it may have added an environment's own reward."""
+        if self.trainer is None:
+            return self.weights
+        return dict(zip(self.trainer.reward_func_names, self.trainer.reward_weights.tolist(), strict=True))
+
     def _sample(self, logs: Mapping[str, Any], index: int, step: int) -> dict[str, Any]:
         row, messages = self.rows[logs["extra"]["id"][index]], logs["completion"][index]
         named: dict[str, Any] = {
             k: [row[k]] for k in ("tools", "ground_truth", "turns", "expects", "lang", "id", "query")
         }
-        (sample,) = trajectory_samples([messages], parser=self.parser, **named)
-        scores = {name: finite(logs["rewards"][name][index]) for name in self.weights}
+        cut = bool(logs["extra"]["cut"][index])
+        (sample,) = trajectory_samples([messages], parser=self.parser, truncated=[cut], **named)
+        weights = self._weights()
+        scores = {name: finite(logs["rewards"][name][index]) for name in weights}
         return {
             "step": step,
             **{k: row[k] for k in ("id", "lang", "query", "ground_truth", "turns")},
@@ -49,6 +57,6 @@ class TrajectorySampleCallback(TrainerCallback):  # type: ignore[misc]
             "outcome": str(sample.outcome),
             "verdict": judge_trajectory(sample).reason,
             "scores": scores,
-            "total": sum(self.weights[n] * s for n, s in scores.items() if s is not None),
+            "total": sum(weights[n] * s for n, s in scores.items() if s is not None),
             "advantage": finite(logs["advantages"][index]),
         }

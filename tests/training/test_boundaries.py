@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -113,26 +114,39 @@ def test_through_computes_within_the_wrappers_forward() -> None:
         def forward(self) -> str:
             return "plain"
 
-        def __call__(self) -> Any:
-            return self.forward()
-
     class Wrapper:
         entered = 0
 
         def __init__(self, inner: Inner) -> None:
             self.inner = inner
 
-        def __call__(self) -> Any:
+        def __call__(self, *given: Any) -> Any:
             self.entered += 1
-            return self.inner()
+            return self.inner.forward(*given)
 
     inner = Inner()
     wrapper = Wrapper(inner)
     assert processes.through(wrapper, inner, lambda m: (m, 1)) == (inner, 1)
     assert wrapper.entered == 1
-    assert inner() == "plain"
+    assert inner.forward() == "plain"
     inner.forward = lambda: "patched"  # type: ignore[method-assign]
     with pytest.raises(ZeroDivisionError):
         processes.through(wrapper, inner, lambda m: (1 // 0,))
-    assert inner() == "patched"
+    assert inner.forward() == "patched"
     assert processes.through(inner, inner, lambda m: (m,)) == (inner,)
+
+
+def test_through_computes_within_ddp_as_it_stands_on_a_gpu(tmp_path: Path) -> None:
+    """There it has `device_ids`, and moves what it is given to the device; of nothing it takes the first and fails."""
+    torch = pytest.importorskip("torch", reason="needs the train extra")
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'meet'}", rank=0, world_size=1)
+    try:
+        inner = torch.nn.Linear(2, 2)
+        wrapper: Any = torch.nn.parallel.DistributedDataParallel(inner)
+        wrapper.device_ids, wrapper.device_type = [0], "cpu"
+        (found,) = processes.through(wrapper, inner, lambda m: (m.weight.sum() * 3,))
+        found.backward()
+        assert torch.equal(inner.weight.grad, torch.full((2, 2), 3.0))
+        assert "forward" not in inner.__dict__
+    finally:
+        torch.distributed.destroy_process_group()

@@ -299,3 +299,27 @@ def test_resampling_needs_whole_groups() -> None:
 
     with pytest.raises(Exception, match="6 completions at a time, which is no multiple of num_generations = 4"):
         Fake().resample(1, 0)
+
+
+def test_drift_leaves_out_what_tools_have_said() -> None:
+    """TRL pads a tool's result with 0 where the sampled log-probabilities stand: no policy has sampled it."""
+    from collections import defaultdict
+    from types import SimpleNamespace
+
+    from rlvr.training.groups import GroupsMixin
+
+    trainer: Any = SimpleNamespace(
+        _step=0,
+        args=SimpleNamespace(steps_per_generation=1, gradient_accumulation_steps=1),
+        num_iterations=1,
+        _metrics={"train": defaultdict(list)},
+        accelerator=SimpleNamespace(gather=lambda x: x),
+    )
+    logps = torch.tensor([[-0.1, -0.2, -8.0, -9.0, -0.5]])
+    sampled = torch.tensor([[-0.1, -0.2, 0.0, 0.0, -0.3]])
+    inputs = {"sampling_per_token_logps": sampled, "completion_mask": torch.ones(1, 5)}
+    GroupsMixin._log_drift(trainer, logps, {**inputs, "tool_mask": torch.tensor([[1, 1, 0, 0, 1]])})
+    GroupsMixin._log_drift(trainer, logps, inputs)
+    found = trainer._metrics["train"]
+    assert found["sampling/sampling_logp_difference/mean"] == pytest.approx([0.2 / 3, 17.2 / 5])
+    assert found["sampling/sampling_logp_difference/max"] == pytest.approx([0.2, 9.0])

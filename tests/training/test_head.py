@@ -76,3 +76,14 @@ def test_another_head_is_called_as_it_is(bias: bool) -> None:
     torch.testing.assert_close(scores.entropies, expected.detach())
     mine = score_head(linear, hidden, targets, 1.2).entropies
     torch.testing.assert_close(mine, torch.distributions.Categorical(logits=linear(hidden) / 1.2).entropy().detach())
+
+
+def test_a_head_with_a_forward_of_its_own_is_called_by_it() -> None:
+    """TRL's `cast_lm_head_to_fp32` puts one on a head whose weights are wider than the hidden states."""
+    hidden, linear, targets, _ = made()
+    narrow = hidden.detach().to(torch.bfloat16)
+    plain_forward = linear.forward
+    linear.forward = lambda x: plain_forward(x.to(torch.float32))
+    scores = score_head(linear, narrow, targets, 1.0)
+    torch.testing.assert_close(scores.logps, plain(narrow, linear, targets, 1.0))
+    assert scores.logps.dtype == torch.float32

@@ -16,8 +16,8 @@ pytest.importorskip("trl", reason="needs the train extra")
 pytest.importorskip("peft", reason="needs the train extra")
 
 from rlvr.errors import ConfigError, ModelError, UsageError  # noqa: E402
-from rlvr.models.adapter import adapter_folder, merge_folder, merged  # noqa: E402
-from rlvr.training.lora import LoraOptions, lora_config  # noqa: E402
+from rlvr.models.adapter import adapter_folder, check_mergeable, merge_folder, merged  # noqa: E402
+from rlvr.training.lora import LoraOptions, load_policy, lora_config  # noqa: E402
 from rlvr.training.recipe import load_recipe  # noqa: E402
 from rlvr.training.run import model_source, train  # noqa: E402
 
@@ -238,3 +238,57 @@ def test_dropout_turns_shared_prompts_off_and_says_so(
     path = recipe_file(tmp_path, WARMUP + "lora: {r: 4, lora_dropout: 0.1}\n", model=tiny_model)
     train(*load_recipe(path, ["trl.max_steps=1"]), tmp_path / "run")
     assert "prompts are not shared: lora_dropout" in capsys.readouterr().err
+
+
+# --- adapters of other kinds ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({"target_modules": "all-linear", "use_dora": True}, "use_dora"),
+    ({"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"]}, "modules_to_save"),
+    ({"target_modules": ["q_proj", "embed_tokens"]}, "an embedding among its layers"),
+    ({"target_modules": ["q_proj"], "lora_bias": True}, "lora_bias"),
+])  # fmt: skip
+def test_an_adapter_that_is_more_than_two_matrices_a_layer_is_not_merged(
+    tmp_path: Path, tiny_model: Path, options: dict[str, Any], said: str
+) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    if options.get("lora_bias"):
+        options = {**options, "target_modules": ["lm_head"]}
+        model = load(tiny_model)
+        model.lm_head = torch.nn.Linear(model.lm_head.in_features, model.lm_head.out_features, bias=True)
+        policy = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=4, **options))
+        with pytest.raises(ModelError, match=said):
+            check_mergeable(policy, "here")
+        return
+    policy = get_peft_model(load(tiny_model), LoraConfig(task_type="CAUSAL_LM", r=4, **options))
+    policy.save_pretrained(tmp_path / "adapter")
+    with pytest.raises(ModelError, match=f"{said}.*which rlvr does not merge"):
+        merge_folder(tmp_path / "adapter", tmp_path / "whole", base=str(tiny_model))
+    assert not (tmp_path / "whole").exists()
+
+
+def test_a_run_does_not_train_an_adapter_that_it_cannot_merge(tmp_path: Path, tiny_model: Path) -> None:
+    block = "lora: {r: 4, lora_alpha: 8, target_modules: [q_proj, embed_tokens]}\n"
+    path = recipe_file(tmp_path, WARMUP + block, model=tiny_model)
+    with pytest.raises(ModelError, match="an embedding among its layers"):
+        train(*load_recipe(path), tmp_path / "run")
+
+
+@pytest.mark.parametrize(("changed", "said"), [
+    ({"target_modules": "all-linear"}, "none there, rank 4, scale 2, dropout 0 by the recipe"),
+    ({"layers_to_transform": (0,)}, "in 1 of 2 layers"),
+    ({"lora_dropout": 0.1}, "rank 4, scale 2, dropout 0.1 by the recipe"),
+    ({"rank_pattern": {"q_proj": 2}}, "rank 4, scale 2, dropout 0 there, rank 2"),
+    ({"alpha_pattern": {"q_proj": 16}}, "scale 4"),
+])  # fmt: skip
+def test_a_stage_does_not_go_on_with_other_layers_than_its_recipe_names(
+    tmp_path: Path, tiny_model: Path, changed: dict[str, Any], said: str
+) -> None:
+    alike = {"r": 4, "lora_alpha": 8, "target_modules": ("q_proj",)}
+    with_adapter(load(tiny_model), target_modules=("q_proj",)).save_pretrained(tmp_path / "adapter")
+    loaded = load_policy(str(tmp_path / "adapter"), LoraOptions(**alike), torch.float32)
+    assert {p.requires_grad for n, p in loaded.named_parameters() if "lora_" in n} == {True}
+    with pytest.raises(ModelError, match=said):
+        load_policy(str(tmp_path / "adapter"), LoraOptions(**{**alike, **changed}), torch.float32)

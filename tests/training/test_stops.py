@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("trl", reason="needs the train extra")
 
 from rlvr.errors import GuardError, ModelError
@@ -227,8 +228,48 @@ def test_a_row_of_the_log_without_a_generation_writes_no_trajectory_again(tmp_pa
     written: list[Any] = []
     folder: Any = SimpleNamespace(samples="samples", append=lambda path, row: written.append(row))
     callback = TrajectorySampleCallback(folder, {}, [], "hermes")
-    callback.trainer = SimpleNamespace(_logs={"completion": [[]], "extra": {"id": ["a"]}})
+    callback.trainer = SimpleNamespace(_logs={"completion": [[]], "extra": {"id": ["a"], "cut": [False]}})
     callback._sample = lambda logs, index, step: {"step": step}  # type: ignore[method-assign]
     callback.on_log(None, SimpleNamespace(global_step=1), None, logs={"reward": 1.0})
     callback.on_log(None, SimpleNamespace(global_step=1), None, logs={"train_runtime": 9.0})
     assert written == [{"step": 1}]
+
+
+def test_a_trajectory_that_was_cut_says_so_and_its_total_is_what_the_trainer_added_up() -> None:
+    """An environment's own reward among it."""
+    from rlvr.rewards import load_composition
+    from rlvr.rewards.trajectory_functions import trajectory_functions
+    from rlvr.training.environment import Named
+    from rlvr.training.trajectory_samples import TrajectorySampleCallback
+
+    tool = {"name": "read", "parameters": {"type": "object", "properties": {"p": {"type": "string"}}}}
+    row = {
+        "id": "x", "lang": "en", "query": "read a", "turns": "[1]", "expects": "any", "tools": json.dumps([tool]),
+        "ground_truth": json.dumps([{"name": "read", "arguments": {"p": "a"}}]),
+    }  # fmt: skip
+    calls = [{"type": "function", "function": {"name": "read", "arguments": {"p": "a"}}}]
+    messages = [
+        {"role": "assistant", "content": "", "tool_calls": calls},
+        {"role": "tool", "name": "read", "content": "hello"},
+        {"role": "assistant", "content": "The file says hel"},
+    ]
+    composition = load_composition("function_calling", stage="stage1")
+    logs: dict[str, Any] = {"completion": [messages], "rewards": {}, "extra": {}, "advantages": [0.0]}
+    columns = {name: [value] for name, value in row.items()}
+    functions: Any = trajectory_functions(composition, "hermes", (2,))
+    for function in functions:
+        extra = logs["extra"].__setitem__
+        (score,) = Named(function)([messages], completion_ids=[[5, 6]], log_extra=extra, **columns)
+        logs["rewards"][function.__name__] = [float("nan") if score is None else score]
+    logs["rewards"]["FileStore"] = [1.0]
+    callback = TrajectorySampleCallback(SimpleNamespace(), {}, [row], "hermes")  # type: ignore[arg-type]
+    weights = torch.tensor([*composition.weights(), 1.0])
+    callback.trainer = SimpleNamespace(reward_func_names=list(logs["rewards"]), reward_weights=weights)
+    sample = callback._sample(logs, 0, 1)
+    assert "cut" in sample["verdict"]
+    paid = [w * s for w, s in zip(composition.weights(), sample["scores"].values(), strict=False) if s is not None]
+    assert sample["total"] == pytest.approx(sum(paid) + 1.0)
+    assert sample["scores"]["FileStore"] == 1.0
+    whole = Named(functions[0])
+    whole([messages], completion_ids=[[5, 2]], log_extra=logs["extra"].__setitem__, **columns)
+    assert callback._sample(logs, 0, 1)["verdict"] == "the calls match, and an answer follows"

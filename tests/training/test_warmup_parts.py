@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("trl", reason="needs the train extra")
 
 from rlvr.data.targets import TargetOptions  # noqa: E402
-from rlvr.errors import UsageError  # noqa: E402
+from rlvr.errors import ModelError, UsageError  # noqa: E402
 from rlvr.training.shared_prefix import Row  # noqa: E402
 from rlvr.training.warmup import build_trainer, decision_weights, opening_ids  # noqa: E402
 
@@ -51,6 +51,29 @@ def test_the_opening_is_what_every_reasoning_block_begins_with(tiny_model: Path)
     assert opening
     for text in ("I should use a tool.", "應該用工具。", "Đúng vậy."):
         assert tuple(tokenizer(f"<think>\n{text}", add_special_tokens=False)["input_ids"][: len(opening)]) == opening
+
+
+@pytest.mark.parametrize("option", ["completion_only_loss=false", "packing=true"])
+def test_rows_that_cannot_share_prompts_train_by_trls_own_loss(
+    tmp_path: Path, tiny_model: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rlvr.training.recipe import load_recipe
+    from rlvr.training.run import train
+
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        f"kind: warmup\nname: w\nmodel: {tiny_model}\nprecision: fp32\n"
+        "data: {max_prompt_tokens: 900, sources: [{source: builtin, count: 8, seed: 1, languages: {en: 1}}]}\n"
+        "trl: {per_device_train_batch_size: 2, max_steps: 1, learning_rate: 1e-3}\n",
+        encoding="utf-8",
+    )
+    final = train(*load_recipe(path, [f"trl.{option}"]), tmp_path / "run")
+    assert (final / "model.safetensors").is_file()
+    assert f"prompts are not shared: {'the loss takes' if 'loss' in option else 'several examples'}" in "".join(
+        capsys.readouterr()
+    )
+    with pytest.raises(ModelError, match="shared_prefix: on"):
+        train(*load_recipe(path, [f"trl.{option}", "shared_prefix='on'"]), tmp_path / "on")
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.5, float("inf"), float("nan")])

@@ -47,8 +47,8 @@ class Shape:
         heads = int(getattr(config, "num_attention_heads", 0) or 0)
         hidden = int(getattr(config, "hidden_size", 0) or 0)
         return cls(
-            parameters=sum(p.numel() for p in model.parameters()),
-            trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
+            parameters=sum(_size(p) for p in model.parameters()),
+            trainable=sum(_size(p) for p in model.parameters() if p.requires_grad),
             layers=int(getattr(config, "num_hidden_layers", 0) or 0),
             hidden=hidden,
             inner=int(getattr(config, "intermediate_size", 0) or 4 * hidden),
@@ -61,6 +61,11 @@ class Shape:
     def kv_a_token(self, width: int = 2) -> int:
         """Bytes of keys and values of one token."""
         return 2 * self.layers * self.kv_heads * self.head_size * width
+
+
+def _size(parameter: Any) -> int:
+    """How many numbers a parameter has, of which ZeRO-3 leaves none in place."""
+    return int(getattr(parameter, "ds_numel", None) or parameter.numel())
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +97,27 @@ def load_of(scene: Scene, mean_completion: float | None = None) -> tuple[Load, L
 
 
 def parts(scene: Scene, load: Load) -> dict[str, int]:
-    """Bytes by what needs them."""
+    """Bytes by what needs them, on each device where weights are spread over several."""
     import torch
+
+    from rlvr.training.sharded import spread_parts
 
     shape, precision = Shape.of(scene.bare), scene.precision.name
     narrow = 4 if precision == "fp32" else 2  # bytes of a number as it is computed
     checkpointing = bool(scene.recipe.trl.get("gradient_checkpointing", False))
+    shares = spread_parts()
     # As `rlvr.training.attention` decides it.
     plain = scene.shared and not checkpointing and not torch.cuda.is_available()
     found = {
-        **trained(scene, shape),
+        **{name: size // shares.get(name, 1) for name, size in trained(scene, shape).items()},
         "logits": 2 * narrow * load.targets * shape.vocabulary,
         "activations": activations(shape, load, narrow, checkpointing=checkpointing, plain=plain),
     }
     if scene.is_grpo and float(scene.option("beta") or 0.0) > 0 and scene.recipe.lora is None:
         # Under LoRA the reference is the model below, with the adapter taken off.
-        found["reference model"] = (2 if precision == "bf16-master" else 4) * shape.parameters
+        found["reference model"] = (
+            (2 if precision == "bf16-master" else 4) * shape.parameters // shares.get("weights", 1)
+        )
     return found | engine_parts(scene, shape)
 
 

@@ -75,11 +75,11 @@ class Scene:
     @cached_property
     def shared(self) -> bool:
         """Whether prompts will be computed once for their rows (as `assemble` decides it)."""
-        from rlvr.training.sharing import drops_out, why_not
+        from rlvr.training.sharing import by_options, drops_out, why_not
 
         if self.recipe.shared_prefix == "off" or drops_out(self.bare, bool(self.recipe.trl.get("disable_dropout"))):
             return False
-        return why_not(self.bare) is None
+        return (by_options(self.recipe.trl) or why_not(self.bare)) is None
 
     @cached_property
     def calling(self) -> tuple[int, ...]:

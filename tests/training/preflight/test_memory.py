@@ -183,3 +183,32 @@ print(json.dumps({"obeyed": obeyed, "seen": seen}))
     before, holding, after = found["seen"]
     assert holding[1] - before[0] > 60 * 2**20
     assert holding[1] - after[1] > 60 * 2**20
+
+
+@pytest.mark.parametrize(("told", "spread"), [
+    ({}, ()),
+    ({"ACCELERATE_USE_FSDP": "true"}, ("weights", "gradients", "optimizer", "reference model")),
+    ({"ACCELERATE_USE_DEEPSPEED": "true"}, ("weights", "gradients", "optimizer", "reference model")),
+    ({"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "2"}, ("gradients", "optimizer")),
+    ({"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "1"}, ("optimizer",)),
+])  # fmt: skip
+def test_what_is_spread_over_processes_is_reckoned_by_its_part(
+    told: dict[str, str], spread: tuple[str, ...], scene_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = scene_of("trl.beta=0.04", "precision=fp32", "shared_prefix='off'")
+    alone = parts(scene, Load(1000, 400, 500))
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    found = parts(scene, Load(1000, 400, 500))
+    assert found == {name: size // (4 if name in spread else 1) for name, size in alone.items()}
+
+
+def test_partitioned_parameters_are_counted_whole(tiny_model: Path) -> None:
+    from types import SimpleNamespace
+
+    from transformers import AutoConfig
+
+    part: Any = SimpleNamespace(numel=lambda: 0, ds_numel=120, requires_grad=True)
+    model = SimpleNamespace(config=AutoConfig.from_pretrained(tiny_model), parameters=lambda: iter([part]))
+    assert (Shape.of(model).parameters, Shape.of(model).trainable) == (120, 120)
