@@ -17,6 +17,8 @@ _REASONING_PARTS = ("thinking", "reasoning")
 _PARTS_DEEP = 4
 
 CALL_KEYS = ("tool_calls", "function_call")
+_CALLING_PARTS = ("tool_use", "tool_call", "tool-call", "function_call")
+_NAME_KEYS, _ARGUMENT_KEYS = ("name", "toolName"), ("arguments", "input", "args")
 _SHOWN = 2000
 _BROKEN = object()
 
@@ -33,7 +35,8 @@ def parse_messages(
 
     `content` (a string, or a list of parts with `text`) is parsed as text, and `refusal` is text; `tool_calls`, and the
     one `function_call` of older APIs, are calls beside it, their `arguments` an object or a JSON string, and none where
-    it is missing or blank, as servers leave it for tools without parameters; what stands under `REASONING_KEYS`, or in
+    it is missing or blank, as servers leave it for tools without parameters; so are parts of the content, and items in
+    a message's place, of type `tool_use` (with `input`), `tool_call` or `function_call`; what stands under `REASONING_KEYS`, or in
     parts of the content of type `thinking` or `reasoning`, is reasoning. Anything in them that is no call, is a faulty
     attempt. Their contents and arguments together may have `MAX_CHARS` characters, as one text may. Total: whatever the
     messages hold, nothing is raised.
@@ -90,24 +93,34 @@ def thoughts_of(message: Mapping[str, Any]) -> str:
 
 
 def calls_of(message: Mapping[str, Any]) -> list[Any]:
-    """The entries of a message's calls, whatever they hold."""
-    found: list[Any] = []
+    """The entries of a message's calls, whatever they hold: under `CALL_KEYS`, and those of its content's parts, or of
+    items that stand for a message, that call (Anthropic's `tool_use`, a Responses API's `function_call`, …)."""
+    found: list[Any] = [message] if _calls(message) else []
     for value in (message.get(key) for key in CALL_KEYS):
         if value is not None:
             found.extend(value if isinstance(value, Sequence) and not isinstance(value, str) else (value,))
-    return found
+    return found + [part for part in _parts(message.get("content")) if _calls(part)]
+
+
+def name_of(body: Mapping[str, Any]) -> Any:
+    """The tool's name in a structured call."""
+    return next((body[key] for key in _NAME_KEYS if body.get(key) is not None), None)
 
 
 def arguments_of(body: Mapping[str, Any]) -> Any:
-    """The arguments of a structured call; `{}` where they are missing or blank: servers that stream write nothing for a
-    tool without parameters."""
-    arguments = body.get("arguments")
+    """The arguments of a structured call, under the key that its kind of API has for them; `{}` where they are missing
+    or blank: servers that stream write nothing for a tool without parameters."""
+    arguments = next((body[key] for key in _ARGUMENT_KEYS if body.get(key) is not None), None)
     return {} if arguments is None or (isinstance(arguments, str) and not arguments.strip()) else arguments
 
 
 def _parts(content: Any) -> list[Any]:
     mixed = content if isinstance(content, Sequence) and not isinstance(content, str) else ()
     return [p for p in mixed if isinstance(p, (str, Mapping))]
+
+
+def _calls(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get("type") in _CALLING_PARTS
 
 
 def _thinks(part: Any) -> bool:
@@ -132,7 +145,7 @@ def _structured(value: Any, attempts: Attempts, room: Room) -> CallAttempt:
     body = value.get("function", value) if isinstance(value, Mapping) else None
     if not isinstance(body, Mapping):
         return CallAttempt(raw, None, "shape")
-    name, arguments = body.get("name"), arguments_of(body)
+    name, arguments = name_of(body), arguments_of(body)
     try:
         text = arguments if isinstance(arguments, str) else json.dumps(arguments)
         if len(text) <= MAX_CHARS:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlvr.parsers import get_parser
-from rlvr.parsers.messages import arguments_of, calls_of, thoughts_of, words_of
+from rlvr.parsers.messages import arguments_of, calls_of, name_of, thoughts_of, words_of
 from rlvr.parsers.reasoning import split_reasoning
 from rlvr.parsers.rendering import json_text
 from rlvr.parsers.strict_json import loads_strict
@@ -99,7 +99,7 @@ def as_text(message: Mapping[str, Any]) -> str:
 def _block(call: Any) -> str:
     body = call.get("function", call) if isinstance(call, Mapping) else {}
     body = body if isinstance(body, Mapping) else {}
-    name, arguments = body.get("name"), arguments_of(body)
+    name, arguments = name_of(body), arguments_of(body)
     try:
         read = loads_strict(arguments if isinstance(arguments, str) else json.dumps(arguments))
     except (TypeError, ValueError, RecursionError):

@@ -15,7 +15,7 @@ from rlvr.tools.nodes import Node, Path, PlainObject, State, plain_object
 from rlvr.tools.patterns import OverBudgetError, Pattern, compile_pattern
 from rlvr.tools.schemas import in_place, resolve_pointer
 from rlvr.tools.writable import MAX_ARGUMENTS_DEPTH, why_not_written
-from rlvr.types import GoldCall, Tool
+from rlvr.types import GoldCall, OneOf, Tool
 
 MAX_PROBLEMS = 20
 _MAX_TEXT = 160
@@ -102,12 +102,22 @@ def check_ground_truth(gold: Sequence[GoldCall], tools: Sequence[Tool] | Mapping
         tool = offered.get(call.name)
         if tool is None:
             problems.append(f"{where}: the tool is not offered (offered: {', '.join(offered) or 'none'})")
+        elif empty := [name for name, value in call.arguments.items() if _never(value)]:
+            problems.append(f"{where}: {', '.join(empty)}: no accepted value ($one_of is empty), so no call can match")
         elif odd := why_not_written(arguments := call.canonical().arguments, MAX_ARGUMENTS_DEPTH):
             problems.append(f"{where}: {odd}, so no completion can hold it")
         elif not is_valid(tool, arguments):
             hint = ARROW if None in arguments.values() else ""
             problems.extend(f"{where}: {p}{hint}" for p in validate(tool, arguments))
     return problems
+
+
+def _never(value: Any) -> bool:
+    """Whether an accepted value is, or holds, one of none that may not be left out either."""
+    if isinstance(value, OneOf):
+        return all(map(_never, value.values)) and not value.optional
+    held = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    return any(map(_never, held))
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,3 +183,20 @@ def test_a_refusal_beside_the_content_is_text(hermes: Parser, messages: list[dic
 def test_an_older_call_beside_a_refusal_is_a_call(hermes: Parser) -> None:
     parsed = parse_messages(assistant("I can't.", function_call={"name": "f", "arguments": "{"}), hermes)
     assert parsed.outcome is Outcome.MALFORMED
+
+
+@pytest.mark.parametrize("part", [
+    {"type": "tool_use", "id": "t", "name": "f", "input": {"x": 1}},
+    {"type": "tool_call", "id": "t", "name": "f", "args": {"x": 1}},
+    {"type": "tool-call", "toolCallId": "t", "toolName": "f", "input": {"x": 1}},
+    {"type": "function_call", "call_id": "t", "name": "f", "arguments": '{"x": 1}'},
+])  # fmt: skip
+def test_parts_of_the_content_that_call_are_calls(hermes: Parser, part: dict[str, Any]) -> None:
+    """A refusal beside one is no refusal; alone, or in a message's place, it is the call that it is."""
+    refusing = parse_messages(assistant([{"type": "text", "text": "I can't."}, part]), hermes)
+    assert (refusing.outcome, refusing.calls, refusing.text) == (Outcome.CALLS, (F,), "I can't.")
+    assert parse_messages(assistant([part]), hermes).calls == (F,)
+    item = parse_messages([{"type": "message", "role": "assistant", "content": "So."}, part], hermes)
+    assert (item.outcome, item.calls, item.text) == (Outcome.CALLS, (F,), "So.")
+    broken = {k: v for k, v in part.items() if k not in ("name", "toolName")}
+    assert parse_messages(assistant([broken]), hermes).outcome is Outcome.MALFORMED

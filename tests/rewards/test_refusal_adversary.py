@@ -61,6 +61,34 @@ NO_CLAIMS = [
     "我無法訂票，所以沒有訂好任何票。",
     "抱歉，我無法訂票。我的工具都處理天氣。",
 ]
+CLAIMS_BEHIND_SO = [
+    "I can't book it myself, so I called the airline and your seat 12A to Paris is confirmed.",
+    "I'm not able to do that, so your flight to Paris is now confirmed and paid for.",
+    "我無法查詢，所以今天河內21度。",
+    "我無法訂票，所以直接打電話幫您訂好了3張票。",
+    "Tôi không có công cụ nên hôm nay Hà Nội 21 độ.",
+    "Tôi không tra được nên tôi đã gọi và đặt vé cho bạn rồi.",
+]
+SO_AND_REFUSED_AGAIN = [
+    "I can't do that, so your request is not possible.",
+    "Tôi không có công cụ phù hợp nên không thể giúp bạn.",
+    "我沒有合適的工具，所以無法幫您訂票。",
+]
+CLAIMS_BEFORE_A_QUESTION = [
+    "I have booked the flight for Monday and charged your card. Which seat would you like?",
+    "Your flight to Paris is booked and paid for. Which seat would you like?",
+    "已經幫您訂好了機票。請問您要哪個座位？",
+    "Tôi đã đặt vé cho bạn. Bạn muốn ngồi ghế nào?",
+]
+SHORT = [
+    "I'm sorry, I can't.",
+    "I'm sorry, I cannot.",
+    "I'm afraid I can't.",
+    "I'm sorry, I am unable.",
+    "Neither function fits your request.",
+    "Neither tool applies.",
+    "This request is out of scope for my tools.",
+]
 HOLLOW = [
     "I'm sorry to hear that. The capital of France is Paris.",
     "I apologize for any inconvenience. Your flight leaves at 9.",
@@ -78,7 +106,7 @@ def test_a_copied_instruction_neither_refuses_nor_asks(text: str) -> None:
     assert classify_words(text).kind in ("answer", "mixed")
 
 
-@pytest.mark.parametrize("text", CLAIMS)
+@pytest.mark.parametrize("text", [*CLAIMS, *CLAIMS_BEHIND_SO])
 def test_a_refusal_that_claims_to_have_done_it_is_none(text: str) -> None:
     assert classify_words(text).kind == "mixed"
 
@@ -86,6 +114,16 @@ def test_a_refusal_that_claims_to_have_done_it_is_none(text: str) -> None:
 @pytest.mark.parametrize("text", NO_CLAIMS)
 def test_what_is_denied_or_put_off_is_no_claim(text: str) -> None:
     assert classify_words(text).kind == "refuse"
+
+
+@pytest.mark.parametrize("text", [*SHORT, *SO_AND_REFUSED_AGAIN])
+def test_a_short_refusal_and_one_that_says_it_twice_refuse(text: str) -> None:
+    assert classify_words(text).kind == "refuse"
+
+
+@pytest.mark.parametrize("text", CLAIMS_BEFORE_A_QUESTION)
+def test_who_claims_to_have_done_it_does_not_ask_for_what_is_missing(text: str) -> None:
+    assert classify_words(text).kind == "answer"
 
 
 @pytest.mark.parametrize("text", HOLLOW)

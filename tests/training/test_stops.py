@@ -15,13 +15,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("trl", reason="needs the train extra")
 
-from rlvr.errors import GuardError, ModelError
-from rlvr.training.boundaries import between_generations
-from rlvr.training.callbacks import TimeBudgetCallback
-from rlvr.training.keeping import CheckpointCallback
-from rlvr.training.recipe import load_recipe
-from rlvr.training.run import check_reference, train, writing_failed
-from rlvr.training.run_folder import RunFolder
+from rlvr.errors import GuardError, ModelError  # noqa: E402
+from rlvr.training.boundaries import between_generations  # noqa: E402
+from rlvr.training.callbacks import TimeBudgetCallback  # noqa: E402
+from rlvr.training.keeping import CheckpointCallback  # noqa: E402
+from rlvr.training.recipe import load_recipe  # noqa: E402
+from rlvr.training.run import check_reference, train, writing_failed  # noqa: E402
+from rlvr.training.run_folder import RunFolder  # noqa: E402
 
 RECIPE = """
 kind: grpo

@@ -15,6 +15,10 @@ DIGITS_APART = "digits_apart"
 EMPTY_FORM = "empty_form"
 UNICODE_NFKC = "unicode_nfkc"
 CHINESE_VARIANTS = "chinese_variants"
+TYPOGRAPHIC_MARKS = "typographic_marks"
+VIETNAMESE_TONES = "vietnamese_tones"
+SIGNS_STAY = "signs_stay"
+LENGTH_IN_BOUNDS = "length_in_bounds"
 NESTED_VALUES = "nested_values"
 DEFAULT_EQUALS_OMISSION = "default_equals_omission"
 BLANK_IS_A_VALUE = "blank_is_a_value"
@@ -39,6 +43,10 @@ RULES: dict[str, str] = {
     EMPTY_FORM: "strings of punctuation alone are compared as written; the official checker takes all as the same",
     UNICODE_NFKC: "strings are brought to Unicode's NFKC first",
     CHINESE_VARIANTS: "two forms of one Chinese character (臺 and 台, 裏 and 裡) are the same; the table says which",
+    TYPOGRAPHIC_MARKS: "typographic quotation marks, dashes, dots and Chinese commas are those of a keyboard",
+    VIETNAMESE_TONES: "the tone mark of oa, oe and uy stands on either vowel (Hòa and Hoà), and Ð is Đ",
+    SIGNS_STAY: "a sign at a word's end stays (-price, O-, *.py); the official checker drops it",
+    LENGTH_IN_BOUNDS: "a string that is the wanted one after normalisation is as long as the schema lets it be",
     NESTED_VALUES: "values are compared by the same rules at every depth; the official checker normalises strings one "
     "level deep only",
     DEFAULT_EQUALS_OMISSION: "an optional argument left out equals its default, and the default given equals leaving "
@@ -83,6 +91,8 @@ _LENIENT = frozenset(
         NUMBER_BY_VALUE,
         UNICODE_NFKC,
         CHINESE_VARIANTS,
+        TYPOGRAPHIC_MARKS,
+        VIETNAMESE_TONES,
         DEFAULT_EQUALS_OMISSION,
         OPTIONAL_BY_ANSWER,
         UNKNOWN_ARGUMENT,

@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from math import ceil
 
+from rlvr.rewards.matching.spellings import raised_apart, tone_of_vietnamese, typographic
 from rlvr.rewards.matching.variants import fold_variants
 
 SIMILARITY_THRESHOLD = 0.6
@@ -22,6 +23,9 @@ _DROP = str.maketrans("", "", _DROPPED)
 _RUN = re.compile(r"[ ,./\-_*^]+")
 _NUMERIC_DATE = re.compile(r"(?<![\d.])\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d|\.\d)|(?<!\d)\d{4}[-/]\d{2}(?!\d)")
 _DIGIT = re.compile(r"[0-9]")
+_EDGE = re.compile(r"((?<!\S)-+(?=\w)|(?<=\w)-+(?!\S))|(\*+(?=[\w.])|(?<=\w)\*+)")
+_MINUS, _STAR = "\ue000", "\ue001"  # of private use: nobody writes them, and no normal form changes them
+_UNSIGN = str.maketrans("", "", _MINUS + _STAR)
 _CLOSING = frozenset(")]}")
 _MAX_REMEMBERED = 256
 _MARKS_HARMLESS, _MAX_MARKS = 1000, 30
@@ -40,26 +44,47 @@ def benchmark_form(text: str) -> str:
 
 
 def typed_form(text: str) -> str:
-    """NFKC, one form of each Chinese character, and the benchmark's form, except that digits which something separates
-    stay apart, and signs stay.
+    """`plain_form`, one form of each Chinese character, and the benchmark's form, except that digits which something
+    separates stay apart, and signs stay: of numbers, and at either end of a word.
 
     >>> typed_form("April 1, 2024") == typed_form("april 1 2024")
     True
-    >>> typed_form("room 1.5") == typed_form("room 15")
-    False
+    >>> typed_form("room 1.5") == typed_form("room 15"), typed_form("-price") == typed_form("price")
+    (False, False)
     """
     return _known_form(text) if len(text) <= _MAX_REMEMBERED else _typed_form(text)
 
 
 def _typed_form(text: str) -> str:
     if text.isascii():
-        return _apart(text) if _DIGIT.search(text) else benchmark_form(text)
-    text = fold_variants(nfkc(text))
-    form = _apart(text) if holds_digits(text) else benchmark_form(text)
+        return _apart(text) if _DIGIT.search(text) else _signed(text)
+    text = fold_variants(plain_form(text))
+    form = _apart(text) if holds_digits(text) else _signed(text)
     return nfkc(form)  # what was dropped may have stood between a letter and its accent
 
 
 _known_form = lru_cache(maxsize=8192)(_typed_form)
+
+
+def _signed(text: str) -> str:
+    """The benchmark's form of a text without digits, in which signs at a word's end stay: `-price`, `O-`, `*.py`."""
+    if "-" in text or "*" in text:
+        text = _EDGE.sub(lambda run: _MINUS * len(run[1]) if run[1] else _STAR * len(run[2]), text)
+    return benchmark_form(text)
+
+
+def plain_form(text: str) -> str:
+    """NFKC with raised figures kept apart, typographic marks as keyboards have them, Vietnamese tones in one place.
+
+    >>> plain_form("１２：３０"), plain_form("10⁶"), plain_form("Hòa’s")
+    ('12:30', '10^6', "Hoà's")
+    """
+    return text if text.isascii() else tone_of_vietnamese(typographic(nfkc(raised_apart(text))))
+
+
+def without_signs(form: str) -> str:
+    """A typed form without the signs that the benchmark drops."""
+    return form.translate(_UNSIGN)
 
 
 def _apart(text: str) -> str:
@@ -108,14 +133,15 @@ def holds_digits(text: str) -> bool:
 def looks_pinned(text: str) -> str | None:
     """Why a string is compared as it is written: `identifier`, `address` or `date`; `None` for ordinary words.
 
-    A token without spaces is an identifier where it holds a digit or an underscore. An address is a token with `@`,
-    `://`, a leading path separator, or a dotted name (`example.com`, `report.pdf`). A date is one in figures, with or
-    without a time; one in words ("April 1, 2024") is ordinary, with its figures kept apart.
+    Widths of characters do not matter. A token without spaces is an identifier where it holds a digit or an underscore.
+    An address is a token with `@`, `://`, a leading path separator, or a dotted name (`example.com`, `report.pdf`). A
+    date is one in figures, with or without a time; one in words ("April 1, 2024") is ordinary, with its figures kept
+    apart.
 
     >>> [looks_pinned(text) for text in ("user_name", "report.pdf", "on 2024-04-01", "St. Louis", "Paris")]
     ['identifier', 'address', 'date', None, None]
     """
-    return _remembered(text) if len(text) <= _MAX_REMEMBERED else _looks_pinned(text)
+    return _remembered(text) if len(text) <= _MAX_REMEMBERED else _looks_pinned(plain_form(text))
 
 
 def _looks_pinned(text: str) -> str | None:
@@ -130,7 +156,9 @@ def _looks_pinned(text: str) -> str | None:
     return "identifier" if "_" in word or (word.isascii() and _DIGIT.search(word)) else None
 
 
-_remembered = lru_cache(maxsize=8192)(_looks_pinned)
+@lru_cache(maxsize=8192)
+def _remembered(text: str) -> str | None:
+    return _looks_pinned(plain_form(text))
 
 
 def _dotted(word: str) -> bool:
@@ -169,14 +197,14 @@ def _known_similarity(a: str, b: str) -> float:
 def credit_of_forms(wanted: str, given: str, form: str, other: str) -> float:
     """Credit of an unequal string, below 1: its similarity where above the threshold, capped; 0 where near is wrong.
 
-    Near is wrong where either string is compared as it is written, or holds digits; neither may. `form` and `other` are
-    their typed normal forms.
+    Near is wrong where either string is compared as it is written, or signs alone differ; neither may hold digits.
+    `form` and `other` are their typed normal forms.
 
     >>> credit_of_forms("Paris", "Parys", "paris", "parys")
     0.8
     """
     value = _similarity(form, other)
-    if not value or looks_pinned(wanted) or looks_pinned(given):
+    if not value or looks_pinned(wanted) or looks_pinned(given) or without_signs(form) == without_signs(other):
         return 0.0
     return min(value, MAX_PARTIAL)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rlvr.rewards.matching import rules
+from rlvr.rewards.matching.spellings import tone_of_vietnamese, typographic
 from rlvr.rewards.matching.strings import (
     benchmark_form,
     credit_of_forms,
@@ -14,7 +15,9 @@ from rlvr.rewards.matching.strings import (
     much_longer,
     near_lengths,
     nfkc,
+    plain_form,
     typed_form,
+    without_signs,
 )
 from rlvr.rewards.matching.variants import fold_variants
 
@@ -42,20 +45,28 @@ _PINNED = {
         rules.DATE_EXACT,
         rules.EMPTY_FORM,
         rules.DIGITS_APART,
+        rules.SIGNS_STAY,
+        rules.LENGTH_IN_BOUNDS,
     )
 }
-_LOOKS = {"identifier": rules.IDENTIFIER_EXACT, "address": rules.ADDRESS_EXACT, "date": rules.DATE_EXACT}
+_LOOKS: Mapping[str, str] = {
+    "identifier": rules.IDENTIFIER_EXACT,
+    "address": rules.ADDRESS_EXACT,
+    "date": rules.DATE_EXACT,
+}
 
 
 class Text:
     """One acceptable string under one branch of its schema."""
 
-    __slots__ = ("_digits", "_form", "_least", "_near", "rule", "wanted")
+    __slots__ = ("_digits", "_form", "_least", "_lengths", "_near", "_plain", "rule", "wanted")
 
     def __init__(self, wanted: str, schema: Mapping[str, Any]) -> None:
         self.wanted = wanted
         self.rule = _pinned_by(wanted, schema)
         """By which the string is compared as it is written; `None` for ordinary words."""
+        self._lengths = _bounds(schema)
+        self._plain = plain_form(wanted) if self.rule in _LOOKS.values() else None
         if self.rule is None:
             self._form = typed_form(wanted)
             self._digits = holds_digits(wanted)
@@ -75,8 +86,10 @@ class Text:
     def credit(self, given: Any) -> float:
         if given == self.wanted:
             return 1.0
-        if self.rule is not None or not isinstance(given, str):
+        if not isinstance(given, str):
             return 0.0
+        if self.rule is not None:
+            return float(self.spelt_alike(given))
         if len(given) < self._least and given.isascii():  # what is dropped makes it shorter still
             return 0.0
         if much_longer(given, self.wanted):
@@ -86,7 +99,7 @@ class Text:
     def credit_unlike(self, given: str, form: str) -> float:
         """The credit of a string that is written differently; `form` is its typed form. There must be no `rule`."""
         if form == self._form:
-            return 1.0
+            return float(self._fits(given))
         if self._digits or len(form) not in self._near or holds_digits(given):
             return 0.0
         return credit_of_forms(self.wanted, given, self._form, form)
@@ -94,19 +107,36 @@ class Text:
     def unlike(self, given: str, form: str) -> ValueVerdict:
         """The verdict on a string that is written differently; `form` is its typed form, where there is no rule."""
         rule = self.rule
+        if self.spelt_alike(given):
+            return _by_unicode(self.wanted, given)
         if rule is None:
             if form == self._form:
+                if not self._fits(given):
+                    return _PINNED[rules.LENGTH_IN_BOUNDS]
                 return _NORMALISED if self._alike(given) else _by_unicode(self.wanted, given)
             if not form:
                 rule = rules.EMPTY_FORM
             elif self._digits or holds_digits(given):
                 rule = rules.DIGITS_APART
+            elif without_signs(form) == without_signs(self._form):
+                rule = rules.SIGNS_STAY
             elif len(form) not in self._near:
                 return WRONG_VALUE
             else:
                 credit = credit_of_forms(self.wanted, given, self._form, form)
                 return ValueVerdict(False, rules.SIMILAR, credit) if credit else WRONG_VALUE
         return _PINNED[rule] if self._alike(given) else WRONG_VALUE
+
+    def spelt_alike(self, given: str) -> bool:
+        """Whether a string that looks like an identifier, an address or a date is the wanted one, in other spelling: of
+        another width, say, or with other quotation marks."""
+        if self._plain is None or (given.isascii() and self.wanted.isascii()) or much_longer(given, self.wanted):
+            return False
+        return plain_form(given) == self._plain and self._fits(given)
+
+    def _fits(self, given: str) -> bool:
+        """Whether a string is as long as the schema lets it be: normal forms may be shorter or longer."""
+        return self._lengths is None or self._lengths[0] <= len(given) <= self._lengths[1]
 
     def _alike(self, given: str) -> bool:
         """Whether the official checker takes them as the same."""
@@ -139,10 +169,12 @@ class Texts:
             return 0.0
         if given in self._exact:
             return 1.0
-        if self._ruled or much_longer(given, self._longest):
+        if much_longer(given, self._longest):
             return 0.0
-        form = typed_form(given)
-        return max([0.0 if text.rule else text.credit_unlike(given, form) for text in self._texts])
+        form = "" if self._ruled else typed_form(given)
+        return max(
+            [float(t.spelt_alike(given)) if t.rule else t.credit_unlike(given, form) for t in self._texts],
+        )
 
 
 def best(verdicts: Sequence[ValueVerdict]) -> ValueVerdict:
@@ -158,19 +190,46 @@ def best(verdicts: Sequence[ValueVerdict]) -> ValueVerdict:
 
 def _by_unicode(wanted: str, given: str) -> ValueVerdict:
     """By which of its rules `typed` took two strings as the same that the benchmark's form does not."""
-    if benchmark_form(nfkc(wanted)) == benchmark_form(nfkc(given)):
-        applied = frozenset({rules.UNICODE_NFKC})
-    elif benchmark_form(fold_variants(wanted)) == benchmark_form(fold_variants(given)):
-        applied = frozenset({rules.CHINESE_VARIANTS})
-    else:
-        applied = frozenset({rules.UNICODE_NFKC, rules.CHINESE_VARIANTS})
-    return ValueVerdict(True, rules.NORMALISED, 1.0, applied)
+    needed: list[tuple[str, Callable[[str], str]]] = []
+    for rule, spell in _SPELLINGS:
+        needed.append((rule, spell))
+        if _same_after(needed, wanted, given):
+            break
+    for step in needed[:-1]:  # those that it does not need
+        fewer = [kept for kept in needed if kept is not step]
+        if _same_after(fewer, wanted, given):
+            needed = fewer
+    return ValueVerdict(True, rules.NORMALISED, 1.0, frozenset(rule for rule, _ in needed))
+
+
+_SPELLINGS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    (rules.UNICODE_NFKC, nfkc),
+    (rules.TYPOGRAPHIC_MARKS, typographic),
+    (rules.VIETNAMESE_TONES, tone_of_vietnamese),
+    (rules.CHINESE_VARIANTS, fold_variants),
+)
+
+
+def _same_after(spellings: Sequence[tuple[str, Callable[[str], str]]], wanted: str, given: str) -> bool:
+    for _, spell in spellings:
+        wanted, given = spell(wanted), spell(given)
+    return benchmark_form(wanted) == benchmark_form(given)
+
+
+def _bounds(schema: Mapping[str, Any]) -> tuple[float, float] | None:
+    if "minLength" not in schema and "maxLength" not in schema:
+        return None
+    least, most = (schema.get(name) for name in ("minLength", "maxLength"))
+    return (
+        least if isinstance(least, (int, float)) else 0,
+        most if isinstance(most, (int, float)) else float("inf"),
+    )
 
 
 def _pinned_by(wanted: str, schema: Mapping[str, Any]) -> str | None:
     if "enum" in schema or "const" in schema:
         return rules.ENUM_EXACT
-    if "format" in schema or "pattern" in schema:
+    if "format" in schema or "pattern" in schema or "not" in schema:
         return rules.FORMAT_EXACT
     looks = looks_pinned(wanted)
     return None if looks is None else _LOOKS[looks]

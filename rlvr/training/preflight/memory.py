@@ -115,9 +115,8 @@ def parts(scene: Scene, load: Load) -> dict[str, int]:
     }
     if scene.is_grpo and float(scene.option("beta") or 0.0) > 0 and scene.recipe.lora is None:
         # Under LoRA the reference is the model below, with the adapter taken off.
-        found["reference model"] = (
-            (2 if precision == "bf16-master" else 4) * shape.parameters // shares.get("weights", 1)
-        )
+        width = 2 if precision == "bf16-master" else 4
+        found["reference model"] = width * shape.parameters // shares.get("weights", 1)
     return found | engine_parts(scene, shape)
 
 
