@@ -35,11 +35,11 @@ def parse_messages(
 
     `content` (a string, or a list of parts with `text`) is parsed as text, and `refusal` is text; `tool_calls`, and the
     one `function_call` of older APIs, are calls beside it, their `arguments` an object or a JSON string, and none where
-    it is missing or blank, as servers leave it for tools without parameters; so are parts of the content, and items in
-    a message's place, of type `tool_use` (with `input`), `tool_call` or `function_call`; what stands under `REASONING_KEYS`, or in
-    parts of the content of type `thinking` or `reasoning`, is reasoning. Anything in them that is no call, is a faulty
-    attempt. Their contents and arguments together may have `MAX_CHARS` characters, as one text may. Total: whatever the
-    messages hold, nothing is raised.
+    it is missing or blank, as servers leave it for tools without parameters. So are parts of the content, and items in
+    a message's place, of type `tool_use` (with `input`), `tool_call` or `function_call`. What stands under
+    `REASONING_KEYS`, or in parts of the content of type `thinking` or `reasoning`, is reasoning. Anything in the calls
+    that is none is a faulty attempt. Their contents and arguments together may have `MAX_CHARS` characters, as one text
+    may. Total: whatever the messages hold, nothing is raised.
 
     >>> from rlvr.parsers import get_parser
     >>> call = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
