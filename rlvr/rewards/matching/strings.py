@@ -23,7 +23,7 @@ _DROP = str.maketrans("", "", _DROPPED)
 _RUN = re.compile(r"[ ,./\-_*^]+")
 _NUMERIC_DATE = re.compile(r"(?<![\d.])\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d|\.\d)|(?<!\d)\d{4}[-/]\d{2}(?!\d)")
 _DIGIT = re.compile(r"[0-9]")
-_EDGE = re.compile(r"((?<!\S)-+(?=\w)|(?<=\w)-+(?!\S))|(\*+(?=[\w.])|(?<=\w)\*+)")
+_EDGE = re.compile(r"((?<!\S)-+(?=\w)|(?<=\w)-+(?!\S))|((?<!\S)\*(?=[\w.])|(?<=\w)\*(?!\S))")
 _MINUS, _STAR = "\ue000", "\ue001"  # of private use: nobody writes them, and no normal form changes them
 _UNSIGN = str.maketrans("", "", _MINUS + _STAR)
 _CLOSING = frozenset(")]}")
