@@ -20,7 +20,7 @@ _RAISED, _LOWERED = "⁰¹²³⁴⁵⁶⁷⁸⁹", "₀₁₂₃₄₅₆₇₈�
 # Behind a figure alone: m² is m2, and 10⁶ is not 106.
 _RAISED_FIGURES = re.compile(rf"(?<=\d)(?=[⁺⁻]?[{_RAISED}]|[₊₋]?[{_LOWERED}])")
 _TONES = "\u0300\u0301\u0309\u0303\u0323"
-_PAIRS = ("oa", "oe", "uy")
+_PAIRS = (("o", "a"), ("o", "e"), ("u", "y"))
 
 
 def typographic(text: str) -> str:
