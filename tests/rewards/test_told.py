@@ -186,3 +186,23 @@ def test_arguments_under_another_name_are_not_taken_for_none(call: dict[str, Any
     bare = [{"name": "f", "id": "call_1"}]
     empty = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
     assert correctness_reward([empty], tools=[[tool]], ground_truth=[bare]) == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("value", "refused"),
+    [
+        ({"$one_of": []}, True),
+        ([{"$one_of": []}], True),
+        ({"$one_of": [[{"$one_of": []}]]}, True),
+        ({"$one_of": [], "$optional": True}, False),
+        ({"$one_of": ["x"]}, False),
+    ],
+)
+def test_a_ground_truth_that_accepts_no_value_is_refused(value: Any, refused: bool) -> None:
+    tool = {"name": "f", "parameters": {"type": "object", "properties": {"a": {}}}}
+    gold = [{"name": "f", "arguments": {"a": value}}]
+    if not refused:
+        assert score("<tool_call>\n{}\n</tool_call>", tools=[tool], ground_truth=gold).outcome == "malformed"
+        return
+    with pytest.raises(DataError, match="a: no accepted value"):
+        score("Sure.", tools=[tool], ground_truth=gold)
