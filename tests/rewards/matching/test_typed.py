@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import unicodedata
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from rlvr.errors import ConfigError, UsageError
+from rlvr.rewards import correctness_reward
 from rlvr.rewards.matching import REASONS, RULES, ArgumentVerdict, match_calls, variants
 from rlvr.rewards.matching.variants import fold_variants
 from rlvr.tools import normalise_tool, validate
@@ -276,3 +278,23 @@ def test_the_table_of_chinese_variants() -> None:
 def test_a_broken_table_is_named(groups: Any) -> None:
     with pytest.raises(ConfigError, match=r"x\.yaml: "):
         variants.read_table(groups, "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "schema", "credit"),
+    [
+        ("price", "-price", STRING, 0.0),
+        ("-price", "price", STRING, 0.0),
+        ("price", "prize", STRING, 0.4),
+        ("US", "U.S.", {**STRING, "maxLength": 2}, 0.0),
+        ("12", "１２", STRING, 1.0),
+        ("Thanh Hóa", "Thanh Hoá", STRING, 1.0),
+    ],
+)
+def test_the_quick_way_to_a_score_says_the_same(wanted: str, given: str, schema: dict[str, Any], credit: float) -> None:
+    """`correctness_reward` asks for credits alone, `judge` for verdicts with their reasons."""
+    tool = {"name": "f", "parameters": {"type": "object", "properties": {"a": schema}}}
+    call = json.dumps({"name": "f", "arguments": {"a": given}})
+    gold = [{"name": "f", "arguments": {"a": wanted}}]
+    (found,) = correctness_reward([f"<tool_call>\n{call}\n</tool_call>"], tools=[[tool]], ground_truth=[gold])
+    assert found == pytest.approx(credit)
