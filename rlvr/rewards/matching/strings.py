@@ -25,6 +25,7 @@ _NUMERIC_DATE = re.compile(r"(?<![\d.])\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d|\.\d)
 _DIGIT = re.compile(r"[0-9]")
 _EDGE = re.compile(r"((?<!\S)-+(?=\w)|(?<=\w)-+(?!\S))|((?<!\S)\*(?=[\w.])|(?<=\w)\*(?!\S))")
 _MINUS, _STAR = "\ue000", "\ue001"  # of private use: nobody writes them, and no normal form changes them
+_NARROW = {0xFEE0 + ord(c): c for c in map(chr, range(0x21, 0x7F))}  # full-width ASCII
 _UNSIGN = str.maketrans("", "", _MINUS + _STAR)
 _CLOSING = frozenset(")]}")
 _MAX_REMEMBERED = 256
@@ -141,7 +142,7 @@ def looks_pinned(text: str) -> str | None:
     >>> [looks_pinned(text) for text in ("user_name", "report.pdf", "on 2024-04-01", "St. Louis", "Paris")]
     ['identifier', 'address', 'date', None, None]
     """
-    return _remembered(text) if len(text) <= _MAX_REMEMBERED else _looks_pinned(plain_form(text))
+    return _remembered(text) if len(text) <= _MAX_REMEMBERED else _looks_pinned(text.translate(_NARROW))
 
 
 def _looks_pinned(text: str) -> str | None:
@@ -158,7 +159,7 @@ def _looks_pinned(text: str) -> str | None:
 
 @lru_cache(maxsize=8192)
 def _remembered(text: str) -> str | None:
-    return _looks_pinned(plain_form(text))
+    return _looks_pinned(text.translate(_NARROW))
 
 
 def _dotted(word: str) -> bool:

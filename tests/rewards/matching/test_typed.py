@@ -126,6 +126,8 @@ def verdict(wanted: Any, given: Any, schema: dict[str, Any], mode: str = "typed"
         ("10⁶", "106", STRING, False, ()),
         ("10⁶", "10^6", STRING, True, ("unicode_nfkc",)),
         ("about 2¹⁰ rows", "about 210 rows", STRING, False, ()),
+        ("m²", "M²", STRING, True, ()),
+        ("m²", "m2", STRING, True, ("unicode_nfkc",)),
         ("40 m²", "40 m2", STRING, True, ("unicode_nfkc",)),
         ("H₂O", "H2O", STRING, True, ("unicode_nfkc",)),
         ("-price", "price", STRING, False, ("signs_stay",)),
