@@ -102,10 +102,10 @@ def check_ground_truth(gold: Sequence[GoldCall], tools: Sequence[Tool] | Mapping
         tool = offered.get(call.name)
         if tool is None:
             problems.append(f"{where}: the tool is not offered (offered: {', '.join(offered) or 'none'})")
-        elif empty := [name for name, value in call.arguments.items() if _never(value)]:
-            problems.append(f"{where}: {', '.join(empty)}: no accepted value ($one_of is empty), so no call can match")
         elif odd := why_not_written(arguments := call.canonical().arguments, MAX_ARGUMENTS_DEPTH):
             problems.append(f"{where}: {odd}, so no completion can hold it")
+        elif empty := [name for name, value in call.arguments.items() if _never(value)]:
+            problems.append(f"{where}: {', '.join(empty)}: no accepted value ($one_of is empty), so no call can match")
         elif not is_valid(tool, arguments):
             hint = ARROW if None in arguments.values() else ""
             problems.extend(f"{where}: {p}{hint}" for p in validate(tool, arguments))
