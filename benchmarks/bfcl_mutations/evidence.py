@@ -18,7 +18,7 @@ from bfcl_mutations.official import Row
 _DROPPED = re.compile(r"[ ,./\-_*^]")
 _TYPOGRAPHIC = re.compile(r"[\u2010-\u2015\u2018-\u201f\u2022\u2027\u2212\u2219\u02bc\u3001\u3002]")
 _TONES = re.compile(r"[òóỏõọÒÓỎÕỌ][aeAE]|[ùúủũụÙÚỦŨỤ][yY]|Ð|[oO][àáảãạèéẻẽẹ]|[uU][ỳýỷỹỵ]")
-_AT_EDGE = re.compile(r"(^|\s)-+\w|\w-+(\s|$)|\*")
+_SIGNED = re.compile(r"(^|\s)-+\w|\w-+(\s|$)|[*^]|[\d)] ?/")
 _KINDS = {"string": str, "integer": int, "float": float, "boolean": bool, "array": list, "tuple": list, "dict": dict}
 
 
@@ -143,7 +143,7 @@ EVIDENCE: dict[str, Callable[[Seen], bool]] = {
     "chinese_variants": lambda s: any(isinstance(g, str) and any(c in "台臺裡裏" for c in g) for g in s.given),
     "typographic_marks": lambda s: any(isinstance(v, str) and _TYPOGRAPHIC.search(v) for v in (*s.given, *s.wanted)),
     "vietnamese_tones": lambda s: any(isinstance(v, str) and _TONES.search(v) for v in (*s.given, *s.wanted)),
-    "signs_stay": lambda s: any(_AT_EDGE.search(v) for pair in s.strings_alike() for v in pair),
+    "signs_stay": lambda s: any(_SIGNED.search(v) for pair in s.strings_alike() for v in pair),
     "length_in_bounds": lambda s: _pinned(s, "minLength", "maxLength"),
     "nested_values": lambda s: any(d > 1 for c in s.calls for v in c["arguments"].values() for _, d in leaves(v)),
     "default_equals_omission": lambda s: any("default" in schema for schema in s.schemas()),

@@ -45,7 +45,8 @@ RULES: dict[str, str] = {
     CHINESE_VARIANTS: "two forms of one Chinese character (臺 and 台, 裏 and 裡) are the same; the table says which",
     TYPOGRAPHIC_MARKS: "typographic quotation marks, dashes, dots and Chinese commas are those of a keyboard",
     VIETNAMESE_TONES: "the tone mark of oa, oe and uy stands on either vowel (Hòa and Hoà), and Ð is Đ",
-    SIGNS_STAY: "a sign at a word's end stays (-price, O-, *.py); the official checker drops it",
+    SIGNS_STAY: "a sign at a word's end (-price, O-, *.py) and an operator of a formula (x^2, a * b) stay; the official "
+    "checker drops both",
     LENGTH_IN_BOUNDS: "a string that is the wanted one after normalisation is as long as the schema lets it be",
     NESTED_VALUES: "values are compared by the same rules at every depth; the official checker normalises strings one "
     "level deep only",

@@ -24,9 +24,16 @@ _RUN = re.compile(r"[ ,./\-_*^]+")
 _NUMERIC_DATE = re.compile(r"(?<![\d.])\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d|\.\d)|(?<!\d)\d{4}[-/]\d{2}(?!\d)")
 _DIGIT = re.compile(r"[0-9]")
 _EDGE = re.compile(r"((?<!\S)-+(?=\w)|(?<=\w)-+(?!\S))|((?<!\S)\*(?=[\w.])|(?<=\w)\*(?!\S))")
-_MINUS, _STAR = "\ue000", "\ue001"  # of private use: nobody writes them, and no normal form changes them
+# Of private use: nobody writes them, and no normal form changes them.
+_MINUS, _STAR, _POWER, _SLASH = "\ue000", "\ue001", "\ue002", "\ue003"
+_IMPLIED = re.compile(rf"(?<=[\d)]){_STAR}(?=[^\W\d_]|\()")
+_OPERATORS = {"*": _STAR, "^": _POWER, "**": _POWER, "/": _SLASH}
+# Between operands, spaced alike on both sides: each `*` and `^`, and `/` behind a figure or a bracket (not in `km/h`).
+# `2*x` is `2x`, and `(a)*(b)` is `(a)(b)`.
+_OPERATOR = re.compile(r"(?<=[\w)])( ?)(\*\*?|\^)\1(?=[\w(])|(?<=[\d)])( ?)(/)\3(?=[^\W\d_]|\()")
+_QUANTITY = re.compile(r"([-+]?\d+(?:[.,]\d+)*) ?([^\W\d_]{1,12}|%|‰|°[CF]?)")
 _NARROW = {0xFEE0 + ord(c): c for c in map(chr, range(0x21, 0x7F))}  # full-width ASCII
-_UNSIGN = str.maketrans("", "", _MINUS + _STAR)
+_UNSIGN = str.maketrans("", "", _MINUS + _STAR + _POWER + _SLASH)
 _CLOSING = frozenset(")]}")
 _MAX_REMEMBERED = 256
 _MARKS_HARMLESS, _MAX_MARKS = 1000, 30
@@ -46,7 +53,7 @@ def benchmark_form(text: str) -> str:
 
 def typed_form(text: str) -> str:
     """`plain_form`, one form of each Chinese character, and the benchmark's form, except that digits which something
-    separates stay apart, and signs stay: of numbers, and at either end of a word.
+    separates stay apart, and signs stay: of numbers, of formulas, and at either end of a word.
 
     >>> typed_form("April 1, 2024") == typed_form("april 1 2024")
     True
@@ -58,13 +65,21 @@ def typed_form(text: str) -> str:
 
 def _typed_form(text: str) -> str:
     if text.isascii():
+        text = _calculated(text)
         return _apart(text) if _DIGIT.search(text) else _signed(text)
-    text = fold_variants(plain_form(text))
+    text = _calculated(fold_variants(plain_form(text)))
     form = _apart(text) if holds_digits(text) else _signed(text)
     return nfkc(form)  # what was dropped may have stood between a letter and its accent
 
 
 _known_form = lru_cache(maxsize=8192)(_typed_form)
+
+
+def _calculated(text: str) -> str:
+    """A text with the operators of its formulas made signs that stay: `x^2 + 1` is no `x*2 + 1`, and `a * b` no `a / b`."""
+    if "*" not in text and "^" not in text and "/" not in text:
+        return text
+    return _IMPLIED.sub("", _OPERATOR.sub(lambda found: _OPERATORS[found[2] or found[4]], text))
 
 
 def _signed(text: str) -> str:
@@ -81,6 +96,16 @@ def plain_form(text: str) -> str:
     ('12:30', '10^6', "Hoà's")
     """
     return text if text.isascii() else tone_of_vietnamese(typographic(nfkc(raised_apart(text))))
+
+
+def as_quantity(text: str) -> str | None:
+    """A number with its unit, written together; `None` for other text. Case stays: `5M` is no `5m`.
+
+    >>> as_quantity("5 km"), as_quantity("-1.5°C"), as_quantity("5 %"), as_quantity("1 5km"), as_quantity("B52")
+    ('5km', '-1.5°C', '5%', None, None)
+    """
+    found = _QUANTITY.fullmatch(text)
+    return found[1] + found[2] if found else None
 
 
 def without_signs(form: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from rlvr.rewards.matching import rules
 from rlvr.rewards.matching.spellings import tone_of_vietnamese, typographic
 from rlvr.rewards.matching.strings import (
+    as_quantity,
     benchmark_form,
     credit_of_forms,
     holds_digits,
@@ -59,7 +60,7 @@ _LOOKS: Mapping[str, str] = {
 class Text:
     """One acceptable string under one branch of its schema."""
 
-    __slots__ = ("_digits", "_form", "_least", "_lengths", "_near", "_plain", "rule", "wanted")
+    __slots__ = ("_digits", "_form", "_least", "_lengths", "_near", "_plain", "_quantity", "rule", "wanted")
 
     def __init__(self, wanted: str, schema: Mapping[str, Any]) -> None:
         self.wanted = wanted
@@ -67,6 +68,7 @@ class Text:
         """By which the string is compared as it is written; `None` for ordinary words."""
         self._lengths = _bounds(schema)
         self._plain = plain_form(wanted) if self.rule in _LOOKS.values() else None
+        self._quantity = as_quantity(self._plain) if self._plain is not None else None
         if self.rule is None:
             self._form = typed_form(wanted)
             self._digits = holds_digits(wanted)
@@ -108,7 +110,7 @@ class Text:
         """The verdict on a string that is written differently; `form` is its typed form, where there is no rule."""
         rule = self.rule
         if self.spelt_alike(given):
-            return _by_unicode(self.wanted, given)
+            return _NORMALISED if self._alike(given) else _by_unicode(self.wanted, given)
         if rule is None:
             if form == self._form:
                 if not self._fits(given):
@@ -116,10 +118,10 @@ class Text:
                 return _NORMALISED if self._alike(given) else _by_unicode(self.wanted, given)
             if not form:
                 rule = rules.EMPTY_FORM
-            elif self._digits or holds_digits(given):
-                rule = rules.DIGITS_APART
             elif without_signs(form) == without_signs(self._form):
                 rule = rules.SIGNS_STAY
+            elif self._digits or holds_digits(given):
+                rule = rules.DIGITS_APART
             elif len(form) not in self._near:
                 return WRONG_VALUE
             else:
@@ -129,10 +131,14 @@ class Text:
 
     def spelt_alike(self, given: str) -> bool:
         """Whether a string that looks like an identifier, an address or a date is the wanted one, in other spelling: of
-        another width, say, or with other quotation marks."""
-        if self._plain is None or (given.isascii() and self.wanted.isascii()) or much_longer(given, self.wanted):
+        another width, say, with other quotation marks, or with a space before its unit."""
+        if self._plain is None or much_longer(given, self.wanted):
             return False
-        return plain_form(given) == self._plain and self._fits(given)
+        if self._quantity is None:
+            if given.isascii() and self.wanted.isascii():
+                return False
+            return plain_form(given) == self._plain and self._fits(given)
+        return as_quantity(plain_form(given)) == self._quantity and self._fits(given)
 
     def _fits(self, given: str) -> bool:
         """Whether a string is as long as the schema lets it be: normal forms may be shorter or longer."""
