@@ -258,6 +258,33 @@ def test_references_and_alternatives_are_resolved() -> None:
     assert property_schema(tool, ["a", "unknown"]) == ({},)
 
 
+def test_what_two_schemas_say_of_one_property_holds_together() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"unit": {"description": "Unit."}, "n": {"description": "N."}, "own": {"type": "string"}},
+        "allOf": [{"$ref": "#/$defs/base"}],
+        "$defs": {
+            "base": {
+                "type": "object",
+                "properties": {"unit": {"type": "string", "enum": ["metric"]}, "n": {"type": "integer"}},
+            }
+        },
+    }
+    tool = normalise_tool({"name": "f", "parameters": schema})
+    assert property_schema(tool, ["unit"]) == ({"description": "Unit.", "type": "string", "enum": ["metric"]},)
+    assert property_schema(tool, ["own"]) == ({"type": "string"},)
+    written = get_parser("qwen3_coder").render([ToolCall("f", {"n": 5})])
+    assert get_parser("qwen3_coder").parse(written, [tool]).calls == (ToolCall("f", {"n": 5}),)
+
+
+@pytest.mark.parametrize("value", ["123", "true", "null", "1.5", '"hi"', '{"a": 1}', "plain", ["a", "b"]])
+def test_text_stays_text_where_a_list_may_stand_too(value: object) -> None:
+    schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+    tool = normalise_tool({"name": "f", "parameters": {"type": "object", "properties": {"q": schema}}})
+    written = get_parser("qwen3_coder").render([ToolCall("f", {"q": value})])
+    assert get_parser("qwen3_coder").parse(written, [tool]).calls == (ToolCall("f", {"q": value}),)
+
+
 def test_check_ground_truth() -> None:
     assert (
         check_ground_truth([GoldCall("weather", {"city": OneOf(("Paris", 5)), "days": OneOf((), True)})], [WEATHER])

@@ -135,7 +135,7 @@ EVIDENCE: dict[str, Callable[[Seen], bool]] = {
     "enum_exact": lambda s: _pinned(s, "enum", "const"),
     "format_exact": lambda s: _pinned(s, "format", "pattern"),
     "identifier_exact": lambda s: _written(s, r"^[^\s]*[0-9_][^\s]*$"),
-    "address_exact": lambda s: _written(s, r"^\S*[@/\\~.]\S*$"),
+    "address_exact": lambda s: _written(s, r"[@/\\~_]|^\S*[.]\S*$"),
     "date_exact": lambda s: _written(s, r"\d[-/.]\d"),
     "digits_apart": lambda s: _written(s, r"\d"),
     "empty_form": lambda s: any(isinstance(g, str) and not standard(g) for g in s.given),

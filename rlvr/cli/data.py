@@ -75,6 +75,8 @@ def run_build(args: argparse.Namespace) -> int:
     own = [n for n in ("overrides", "jobs", "resume") if getattr(args, n)]
     if own:
         raise UsageError(f"--{own[0].replace('overrides', 'set')}: goes with a DATA_RECIPE.")
+    if args.out.suffix == ".parquet":
+        raise UsageError(f"{args.out}: what is written here is JSONL; a DATA_RECIPE is built to Parquet, in a folder.")
     if args.out.exists() and not args.force:  # before the work, not after
         raise UsageError(f"{args.out}: is there already. Give another --out, or --force to overwrite it.")
     if args.recipe:
@@ -156,12 +158,12 @@ def recipe_data(name: str) -> DataOptions:
     Raises `ConfigError` with every problem of the file.
     """
     from rlvr.errors import ConfigError
-    from rlvr.strict import build, read_yaml
-    from rlvr.training.recipe import Recipe, recipe_path
+    from rlvr.strict import build
+    from rlvr.training.recipe import Recipe, read_recipe, recipe_path
 
     path = recipe_path(name)
     problems: list[str] = []
-    recipe = build(Recipe, read_yaml(path), where=str(path), problems=problems)
+    recipe = build(Recipe, read_recipe(path, name), where=str(path), problems=problems)
     if recipe is None:
         raise ConfigError(problems)
     return recipe.data

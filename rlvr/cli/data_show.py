@@ -21,7 +21,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "file", nargs="?", metavar="FOLDER|FILE", type=Path, help="a build, or examples as JSONL (.gz) or Parquet"
     )
     parser.add_argument("--recipe", metavar="RECIPE", help="the mixture of a training recipe, in place of a file")
-    parser.add_argument("--n", type=int, default=5, metavar="N", help="how many (default: 5)")
+    parser.add_argument("--n", type=int, metavar="N", help="how many (default: 5)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="which ones are drawn (default: 0)")
     parser.add_argument("--category", metavar="NAME", help="only of this category")
     parser.add_argument("--kind", metavar="NAME", help="only of this kind: call, or a kind of negative")
@@ -40,6 +40,13 @@ def run(args: argparse.Namespace) -> int:
 
     if (args.file is None) == (args.recipe is None):
         raise UsageError("rlvr data show: give a FOLDER or FILE, or --recipe RECIPE, one of them.")
+    if args.html:
+        idle = [name for name in ("n", "category", "kind", "source", "lang") if getattr(args, name) is not None]
+        if idle:
+            raise UsageError(
+                f"--{idle[0]}: goes without --html, whose page has the counts and drawn rows of everything."
+            )
+    args.n = 5 if args.n is None else args.n
     if args.n < 1:
         raise UsageError(f"--n must be at least 1, got {args.n}")
     if args.category and args.category not in CATEGORIES:
@@ -101,10 +108,13 @@ def examples_of(args: argparse.Namespace) -> Iterator[Example]:
         return
     from rlvr.data.mixture import read_parquet
     from rlvr.data.sources.jsonl import read_jsonl
+    from rlvr.errors import UsageError
 
     if args.file.is_dir() or args.file.suffix == ".parquet":
         yield from read_parquet(args.file, args.split or "train")
     else:
+        if args.split:
+            raise UsageError(f"--split {args.split}: {args.file} is one file of JSONL, and has no splits.")
         yield from read_jsonl(args.file)
 
 
@@ -153,5 +163,5 @@ def describe(example: Example) -> Iterator[str]:
         if example.meta.get("reply"):
             yield f"   reply      {example.meta['reply']}"
     negative = example.meta.get("negative")
-    if negative:
-        yield f"   negative   {negative['kind']}: {negative['reason']}"
+    if isinstance(negative, Mapping):
+        yield f"   negative   {negative.get('kind')}: {negative.get('reason', 'no reason is given')}"

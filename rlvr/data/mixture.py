@@ -6,7 +6,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,10 +64,33 @@ class SourceOptions:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name}: got {value}, expected at least {least}")
+            if value is not None and value > _MOST:
+                raise ValueError(f"{name}: got {value:.4g}, expected at most {_MOST}")
+        self._check_idle()
         _known("categories", self.categories, CATEGORIES)
         _known("languages", self.languages, LANGUAGES)
         if self.source == "builtin":
             _generator_options(self)
+
+    def _check_idle(self) -> None:
+        """A key that does nothing for its source would mislead."""
+        own = {f.name: f.default for f in fields(self)}
+        for name in _IDLE[self.source]:
+            if getattr(self, name) != own[name]:
+                raise ValueError(f"{name}: does nothing for source {self.source}: {_IDLE_REASON[self.source]}")
+
+
+_MOST = 1_000_000_000
+_IDLE: Mapping[str, tuple[str, ...]] = {
+    "builtin": ("path", "shuffle", "negatives", "expects", "max_tools", "repeat"),
+    "jsonl": ("split", "languages", "tools_offered", "group_size", "spoken"),
+    "parquet": ("languages", "tools_offered", "group_size", "spoken"),
+}
+_IDLE_REASON: Mapping[str, str] = {
+    "builtin": "what is generated is said by categories, languages, tools_offered, group_size and spoken",
+    "jsonl": "its rows are as the file has them",
+    "parquet": "its rows are as the file has them",
+}
 
 
 def _known(name: str, given: Mapping[str, float] | None, known: Sequence[str]) -> None:
@@ -93,6 +116,8 @@ class DataOptions:
     def __post_init__(self) -> None:
         if not self.sources:
             raise ValueError("sources: got none, expected a list such as [{source: builtin, count: 100}]")
+        if self.max_prompt_tokens < 1:
+            raise ValueError(f"max_prompt_tokens: got {self.max_prompt_tokens}, expected at least 1")
 
 
 @dataclass(slots=True)
@@ -115,8 +140,9 @@ class MixtureCounts:
         self.by_source[example.source] += 1
         self.by_category[example.category] += 1
         self.by_language[example.lang or "unknown"] += 1
-        kind = (example.meta.get("negative") or {}).get("kind")
-        if kind:
+        negative = example.meta.get("negative")
+        kind = negative.get("kind") if isinstance(negative, Mapping) else None
+        if isinstance(kind, str):
             self.by_negative[kind] += 1
 
 

@@ -18,7 +18,7 @@ _CALL = r"""\{\s{0,64}
       | function["']\s{0,64}:\s{0,64}\{\s{0,64}["']name["']
       | (?:tool_calls|function_call|tool_call)["']\s{0,64}:
       )"""
-_MARKUP = r"""(?i:</?(?:tool[_ ]?calls?|function[_ ]?calls?)\b[^>\n]{0,40}>?
+_MARKUP = r"""(?i:</?(?:tool[-_ ]?calls?|function[-_ ]?calls?)\b[^>\n]{0,40}>?
       | <function\s?= | \[TOOL_CALLS\] | <\|python_tag\|> | <\|tool_calls?[a-z_]{0,20}\|?> | <｜tool▁calls?▁begin｜>
       | <(?:start|end)_function_call> | <\|python_(?:start|end)\|> | <\|START_ACTION\|> | <\|channel\|>commentary
       | <invoke\s)"""

@@ -257,10 +257,18 @@ def read_marked(
     read: Callable[[str, int, Attempts], int],
     around: Callable[[str, Attempts], str],
 ) -> str:
-    """Let `read` take what begins at each `mark` (it returns where that ends), and `around` the text between."""
+    """Let `read` take what begins at each `mark` (it returns where that ends), and `around` the text between.
+
+    A text that ends in the middle of a mark ends in a broken attempt.
+    """
     outside: list[str] = []
     position = 0
     while (start := text.find(mark, position)) >= 0:
         outside.append(around(text[position:start], attempts))
         position = read(text, start, attempts)
-    return "".join([*outside, around(text[position:], attempts)])
+    last = around(text[position:], attempts)
+    cut = cut_marker(last, mark)
+    if cut >= 0:
+        attempts.append(CallAttempt(last[cut:], None, "unclosed"))
+        last = last[:cut]
+    return "".join([*outside, last])

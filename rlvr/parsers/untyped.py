@@ -44,6 +44,8 @@ def read_untyped(text: str, types: frozenset[str], loads: Callable[[str], Any] =
 
     >>> read_untyped("5", frozenset({"integer"})), read_untyped("5", frozenset({"string"}))
     (5, '5')
+    >>> read_untyped("5", frozenset({"string", "array"})), read_untyped("[5]", frozenset({"string", "array"}))
+    ('5', [5])
     """
     if types == _STRING:
         return text
@@ -62,11 +64,13 @@ def read_untyped(text: str, types: frozenset[str], loads: Callable[[str], Any] =
     if "string" in types and types.isdisjoint(("object", "array")):
         return text
     try:
-        return loads(word)
+        value = loads(word)
     except ValueError:
         if "string" not in types and word[:1] in ("{", "["):
             raise
-    return text
+        return text
+    other = isinstance(value, str) or json_type(value) not in types  # than the lists and objects that are allowed
+    return text if other and "string" in types else value
 
 
 def write_untyped(value: Any) -> str:

@@ -139,6 +139,13 @@ def _params(name: str, shared: Any, own: Any, where: str, at: str, problems: lis
             return None
         merged.update(value)
     found: list[str] = []
-    params = build(COMPONENTS[name].params_type, merged, where=f"{where}: {at}.{name}", problems=found)
-    problems.extend(found)
+    here = f"{where}: {at}.{name}"
+    params = build(COMPONENTS[name].params_type, merged, where=here, problems=found)
+    for problem in found:
+        key = problem.removeprefix(here).lstrip(":. ").partition(":")[0]
+        told = problem
+        if isinstance(shared, Mapping) and key in shared and not (isinstance(own, Mapping) and key in own):
+            told = f"{where}: components.{name}{problem.removeprefix(here)}"
+        if told not in problems:  # what stands under components counts for each stage
+            problems.append(told)
     return params

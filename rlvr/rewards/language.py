@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from rlvr.rewards.abbreviations import without_abbreviations
 from rlvr.rewards.wordlists import changes, languages, word_list
 
 MAX_DETECT_CHARS = 4_000
@@ -29,7 +30,12 @@ _WORD = re.compile(r"[^\W\d_]+")
 _ASCII_NAME = re.compile(r"[A-Z](?<![A-Za-z][A-Z])[a-z]*(?![A-Za-z])")
 _ADDRESS_SIGN = re.compile(r"[:@_]")
 _QUOTE_SIGN = re.compile(r"[\"“「『《〈«`]")
-_SENTENCE = re.compile(r"[^.!?。！？;；\n]+")
+# A dot ends a sentence but inside an address or a number: `Booking.com`, `4.5`.
+_SENTENCE = re.compile(r"(?:[^.!?。！？;；\n]++|(?<=[^\W_])\.(?=[a-z0-9])|(?<![^\W\d_]{2})(?<=[A-Z])\.(?=[A-Z]))++")
+_SMALL = "(?:of|the|a|an|and|in|on|to|for|at|by|with|from|my|your|over|is)"
+_TITLE = re.compile(
+    rf"(?<=[^\W\d_A-Z] )[A-Z][a-z']{{0,30}}(?:(?: {_SMALL}){{0,2}} [A-Z][a-z']{{0,30}}){{1,12}}(?![^\W\d_])"
+)
 _QUOTED = re.compile(
     r"\"[^\"\n]{1,300}\"|“[^“”\n]{1,300}”|「[^「」\n]{1,300}」|『[^『』\n]{1,300}』"
     r"|《[^《》\n]{1,300}》|〈[^〈〉\n]{1,300}〉|«[^«»\n]{1,300}»|`[^`\n]{1,300}`"
@@ -109,17 +115,37 @@ def read_messages(texts: Sequence[str]) -> str:
     """The language of one speaker's messages, in the order in which they were written; as `read_language` names it.
 
     Each message that tells has one voice, so that a long foreign text in one of them decides nothing; one that is
-    nothing but quotations has none. Where voices are even, the later one counts. Where none tells by itself, they are
-    read as one text. The last 50 are looked at.
+    nothing but quotations has none, nor has one that takes up another language's words among its own. Where voices are
+    even, the later one counts. Where none tells by itself, they are read as one text. The last 50 are looked at.
 
     >>> read_messages(["請幫我檢查「racecar」是否為迴文", "Computer"]), read_messages(["List", "servers"])
     ('zh', '')
+    >>> read_messages(["Translate 你好嗎 into English"]), read_messages(["Dịch How are you today sang tiếng Việt"])
+    ('', '')
     """
     newest = [text for text in reversed(texts[-_MOST_MESSAGES:]) if text]
-    voices = Counter(found for found in map(read_language, filter(_has_own_words, newest)) if found)
+    found = [(read_language(text), text) for text in newest if _has_own_words(text)]
+    voices = Counter(lang for lang, text in found if lang and not _of_two(text, lang))
     if voices:
         return max(voices, key=lambda lang: voices[lang])  # the first of equals, and the newest came first
-    return read_language("\n".join(newest))
+    return "" if any(lang for lang, _ in found) else read_language("\n".join(newest))
+
+
+def _of_two(text: str, lang: str) -> bool:
+    """Whether a message that is read as `lang` may as well be in another language, of which it takes words up."""
+    own_words = _own_words(text[:MAX_DETECT_CHARS])
+    if own_words.isascii() or lang not in ("en", "vi", "zh"):
+        return False
+    lowered = _without_titles(own_words).lower()
+    words = _LATIN_WORD.findall(lowered)
+    english = sum(map(word_list("en").function_words.__contains__, words))
+    if _HAN.search(lowered):
+        framed = english > 0 or word_list("zh").function_words.isdisjoint(lowered)
+        return lang == "zh" and framed and _LATIN_WORD.match(lowered.lstrip()) is not None
+    letters = word_list("vi").letters
+    names = {w.lower() for w in _WORD.findall(own_words)[1:] if w.istitle()}
+    lettered = sum(1 for w in words if not letters.isdisjoint(w) and w not in names)
+    return lettered > 1 and english > 1 and max(lettered, english) < 3 * min(lettered, english)
 
 
 def _has_own_words(text: str) -> bool:
@@ -163,6 +189,7 @@ def _own_words(text: str) -> str:
         text = unicodedata.normalize("NFKC", text)[:MAX_DETECT_CHARS]
     if _ADDRESS_SIGN.search(text):
         text = _NO_LANGUAGE.sub(" ", text)
+    text = without_abbreviations(text)
     if _QUOTE_SIGN.search(text):
         rest = _QUOTED.sub(" ", text)
         return rest if _LETTER.search(rest) else text
@@ -184,8 +211,15 @@ def _weight(sentence: str) -> float:
     return han / _HAN_PER_WORD + len(_LATIN_WORD.findall(_lowered(sentence)))
 
 
+def _without_titles(text: str) -> str:
+    """A text without the titles in English that it names behind a word of its own: `Shape of You`."""
+    return _TITLE.sub(" ", text)
+
+
 def _language(original: str) -> str:
     """A known language, `other`, or the empty string for what is too short to tell. `original` is in NFKC."""
+    if not original.isascii():
+        original = _without_titles(original)
     text = _lowered(original)
     words = _LATIN_WORD.findall(text)
     if text.isascii():
@@ -217,7 +251,9 @@ def _is_chinese(text: str, han: int, words: list[str], names: set[str]) -> bool:
     chinese = sum(1 for c in text if c in small)
     english = sum(1 for w in words if w not in names and w in word_list("en").function_words)
     if han >= len(words):
-        return chinese > 0 or english < 2
+        latin = sum(map(word_list("en").function_words.__contains__, words))
+        framed = latin > max(1, chinese) and _LATIN_WORD.match(text.lstrip()) is not None  # Sorry, I can't say 你好.
+        return not framed and (chinese > 0 or english < 2)
     return chinese > max(1, english)
 
 

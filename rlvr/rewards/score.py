@@ -177,9 +177,23 @@ def score_file(
     return _score_rows(Path(path), composition, settings, reasoning_opened)
 
 
+def _query(row: Mapping[str, Any]) -> str | None:
+    """What the user asked, which tells the language. Raises `UsageError` for what holds no text."""
+    query, messages = row.get("query"), row.get("messages")
+    if query is not None and not isinstance(query, str):
+        raise UsageError(f"query: got {query!r:.60}, expected text")
+    if messages is not None and not (isinstance(messages, list) and all(isinstance(m, Mapping) for m in messages)):
+        raise UsageError(f"messages: got {messages!r:.60}, expected a list of messages")
+    return query or last_user_text(messages)
+
+
 def _score_rows(path: Path, composition: Composition, settings: Mapping[str, Any], opened: bool) -> Iterator[Breakdown]:
     for where, row in read_objects(path):
-        missing = [name for name in ("completion", "tools", "ground_truth") if row.get(name) is None]
+        needed = ("completion", "tools", "ground_truth")
+        null = [name for name in needed if name in row and row[name] is None]
+        if null:
+            raise DataError(where, f"{', '.join(null)}: null")
+        missing = [name for name in needed if name not in row]
         if missing:
             hint = (
                 " (where no call is wanted it is [])" if missing == ["ground_truth"] else f"; it has {', '.join(row)}"
@@ -193,7 +207,7 @@ def _score_rows(path: Path, composition: Composition, settings: Mapping[str, Any
                 composition=composition,
                 expects=row.get("expects"),
                 lang=row.get("lang"),
-                query=row.get("query") or last_user_text(row.get("messages")),
+                query=_query(row),
                 truncated=flag("truncated", row.get("truncated")),
                 reasoning_opened=flag("reasoning_opened", row.get("reasoning_opened", opened)),
                 **settings,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rlvr.rewards.abbreviations import without_abbreviations
 from rlvr.rewards.language import detect_language, known_language, mask_quotes, plain, speaks
 from rlvr.rewards.wordlists import LANGUAGES, WordList, changes, languages, register_language, word_list
 from rlvr.rewards.wordlists.any_of import Starts, word_starts
@@ -39,6 +40,7 @@ _MARKDOWN_SIGN = re.compile(r"[*_`#<>]")
 _MARKDOWN = re.compile(r"[*_`#>]+|</?\w{1,10}>")
 _LIST_ITEM = re.compile(r"^\s*(?:[-•–]|\d{1,2}[.)])\s")
 _DIGIT = re.compile(r"\d")
+_REASON = re.compile(r"(?:since|because|as|given|for|vì|do|bởi|因為|由於|畢竟)\b|因為|由於|畢竟")
 _CALL = re.compile(r"\b[A-Za-z_][\w.]{0,60}\(\s{0,9}[A-Za-z_]\w{0,60}\s{0,9}=")
 _ENDS_IN_QUESTION = re.compile(r"[?][\"')\]」』”’ \U0001f300-\U0001faff\ufe0f~～]{0,9}$")
 
@@ -101,8 +103,10 @@ def _kind(text: str, unread: int, words: WordList) -> str:
             if is_item and label in ("answer", "hint", "clarify") and before in _CARRIED:
                 label = before  # a list carries on what the sentence above it said
             tally.add(label, clause)
-            if not is_question and label not in ("refuse", "stuck"):
-                told.append((clause, starts))
+            if not is_question:
+                rest = clause if label not in ("refuse", "stuck") else _behind_comma(clause, words)
+                if rest:
+                    told.append((rest, starts if rest is clause else word_starts(rest)))
             if not is_item:
                 before = label
     if unread > 0 or ("(" in text and _CALL.search(text)):
@@ -117,6 +121,13 @@ def _kind(text: str, unread: int, words: WordList) -> str:
     if kind == "clarify":
         return kind
     return "answer" if len(text) <= MAX_STUFFED_CHARS and _is_stuffed(lines, words) else kind
+
+
+def _behind_comma(clause: str, words: WordList) -> str:
+    """What a refusing clause goes on to say; nothing where it gives its reason."""
+    _, _, rest = clause.partition(",")
+    rest = rest.strip()
+    return "" if words.undone.search(rest, word_starts(rest)) or _REASON.match(rest) else rest
 
 
 def _is_stuffed(lines: Sequence[tuple[str, bool]], words: WordList) -> bool:
@@ -144,7 +155,7 @@ def _sentences(text: str, words: WordList) -> Iterator[tuple[str, bool]]:
     """The sentences, in the form that the patterns want, and whether each stands in a list."""
     if _MARKDOWN_SIGN.search(text):
         text = _MARKDOWN.sub("", text)
-    cleaned = plain(text)[:MAX_WORD_CHARS]  # one character may be eighteen in NFKC
+    cleaned = plain(without_abbreviations(text))[:MAX_WORD_CHARS]  # one character may be eighteen in NFKC
     cleaned = mask_quotes(cleaned.translate(words.fold) if words.fold else cleaned)
     for line in cleaned.splitlines():
         is_item = _LIST_ITEM.match(line) is not None

@@ -14,29 +14,59 @@ from rlvr.types import Tool
 
 _WINDOW = 400
 _MOST_MENTIONS = 200
-_ARGUMENTS = frozenset({"arguments", "args", "parameters", "params", "input", "inputs", "kwargs", "tool_input"})
-_VALUE = r"""["'“”‘’「『{\[]"""
-# Behind a name: f(a=1), f (a: "x"), f("x"), f({…}), f(3), f.call(…).
-_BRACKET = re.compile(
-    rf"(?:\.call)?(?:\s{{0,40}}[(（]\s{{0,200}}[^\W\d]\w{{0,60}}\s{{0,9}}(?:[=＝](?!=)|[:：]\s{{0,9}}(?:{_VALUE}|[-+]?\d))"
-    rf"|[(（]\s{{0,200}}(?:{_VALUE}|[-+]?\d[\d.]*\s{{0,9}}[,，)）]|(?:true|false|null|None|True|False)\b))"
+_ARGUMENTS = frozenset(
+    {
+        "arguments",
+        "args",
+        "parameters",
+        "params",
+        "input",
+        "inputs",
+        "kwargs",
+        "tool_input",
+        "tool_args",
+        "action_input",
+    }
 )
+_SPOKEN = frozenset(
+    {"parameter", "param", "argument", "arg", "arguments", "parameters", "params", "input", "inputs", "note"}
+)
+"""Words that say what stands behind them, in a bracket behind a tool's name: `w (parameter: "city")`."""
+# Signs of Markdown, and its escapes, hide no call.
+_MARKDOWN = re.compile(r"`{1,3}|\*{1,3}|\\(?=[_*])")
+_QUOTED = (
+    r"""(?:"[^"]{0,400}(?:"|\Z)|'[^']{0,400}(?:'|\Z)|“[^”]{0,400}(?:”|\Z)|‘[^’]{0,400}(?:’|\Z)"""
+    r"""|「[^」]{0,400}(?:」|\Z)|『[^』]{0,400}(?:』|\Z))"""
+)
+_PLAIN = rf"(?:{_QUOTED}|[-+]?\d[\d.]{{0,40}}|(?:true|false|null|None|True|False)\b)"
+# Behind a name: f(a=1), f (a: "x"), f("x"), f({…}), f(3), f["x"], f.call(…).
+_BRACKET = re.compile(r"(?:\.call)?(\s{0,40})([(（\[])\s{0,200}")
+_KEYWORD = re.compile(r"([^\W\d]\w{0,60})\s{0,9}([=＝](?!=)|[:：])\s{0,9}")
+_VALUES = re.compile(
+    rf"{_PLAIN}(?:\s{{0,9}}[,，、]\s{{0,40}}(?:\w{{1,60}}\s{{0,9}}[=:]\s{{0,9}})?{_PLAIN}){{0,20}}"
+    r"\s{0,40}(?:[,，]\s{0,40})?(?:[)）\]{\[]|\w{1,60}\s{0,9}=|\Z)"
+)
+_STRING = re.compile(_QUOTED)
 # Behind a name: {"a": 1}, also as the value of the name, behind an index, or behind tokens of another model's template.
 _OBJECT = re.compile(
-    r"""["'`*]{0,3}\s{0,9}(?:[:：=,]|->|=>)?\s{0,9}\d{0,3}(?:<\|\w{1,40}\|>|json\b|\s){0,9}\{\s{0,40}(?:\}|["'](\w{1,60})["']\s{0,9}:)"""
+    r"""["'`*]{0,3}\s{0,9}(?:[:：=,]|->|=>)?\s{0,9}\d{0,3}(?:<\|\w{1,40}\|>|json\b|\s){0,9}\{\s{0,40}"""
+    r"""(?:\}|["'](\w{1,60})["']\s{0,9}:|(\w{1,60})\s{0,9}:\s{0,9}(?:["'{\[]|[-+]?\d|true\b|false\b|null\b))"""
 )
-_KEY = re.compile(r"""["'](\w{1,60})["']\s{0,9}:(?!\s{0,9}\{\s{0,9}["']type["'])""")
-_KEY_BEFORE = re.compile(r"""["']\w{1,40}["']\s{0,9}:\s{0,9}["']$""")
+_KEY = re.compile(r"""(?:["']|[{,]\s{0,9})(\w{1,60})["']?\s{0,9}:(?!\s{0,9}\{\s{0,9}["']?type\b)""")
+_KEY_BEFORE = re.compile(r"""(?:["']\w{1,40}["']|[{,]\s{0,9}\w{1,40})\s{0,9}:\s{0,9}["']$""")
 _TAG_BEFORE = re.compile(r"""<(?:\w{1,20}[:=])?$""")
 _TAG_BEHIND = re.compile(r"\s{0,9}/?>\s{0,40}</?[A-Za-z]|\s{1,9}\w{1,60}\s{0,9}=")
+_TOOL_TAG_BEFORE = re.compile(r"<(?:tool|function|action|call|invoke)(?:_name|_call)?>\s{0,9}$")
+_TOOL_TAG_BEHIND = re.compile(r"\s{0,9}</\w{1,30}>\s{0,40}[<{]")
 _NAMED_TAG_BEFORE = re.compile(r"""<[^<>]{0,60}\bname\s{0,3}=\s{0,3}["']$|<\w{1,30}=$|<(?:\w{1,20}_)?name>\s{0,9}$""")
 _KEY_TAG_BEHIND = re.compile(r"\s{0,9}<arg_key>")
 _ACTION_BEFORE = re.compile(r"""\bAction\s{0,3}[:：]\s{0,9}["'`*]{0,3}$""")
-_INPUT_BEHIND = re.compile(r"""["'`*]{0,3}\s{0,9}Action Input\s{0,3}[:：]""")
+_INPUT_BEHIND = re.compile(r"""["'`*]{0,3}\s{0,9}(?:Action )?Input\s{0,3}[:：]""", re.IGNORECASE)
 _LINE_BEFORE = re.compile(
     r"(?:^|\n)[-\s]{0,9}(?:tool|tool_name|function|function_name|action|name|call)\s{0,3}:\s{0,9}$"
 )
-_LINE_BEHIND = re.compile(r"[ \t]{0,9}\n\s{0,9}(\w{1,60})\s{0,3}:")
+_LINE_BEHIND = re.compile(r"[ \t]{0,9}\n\s{0,9}(\w{1,60})\s{0,3}:([^\n]{0,200})")
+_WORD = re.compile(r"\w+")
 
 
 def writes_call(text: str, tools: Mapping[str, Tool]) -> bool:
@@ -51,7 +81,16 @@ def writes_call(text: str, tools: Mapping[str, Tool]) -> bool:
     >>> writes_call('{"args": {"city": "Hanoi"}, "tool": "w"}', tools)
     True
     """
-    return any(_is_call(text, at, at + len(name), tool) for name, tool in tools.items() for at in _mentions(text, name))
+    if "`" in text or "*" in text or "\\" in text:
+        text = _MARKDOWN.sub("", text)
+    lowered = text.lower()
+    if len(lowered) != len(text):  # a few letters have no lower form of their length
+        lowered = text
+    return any(
+        _is_call(text, at, at + len(name), tool)
+        for name, tool in tools.items()
+        for at in _mentions(lowered, name.lower())
+    )
 
 
 def _mentions(text: str, name: str) -> Iterator[int]:
@@ -71,18 +110,51 @@ def _joins(character: str) -> bool:
 
 def _is_call(text: str, start: int, end: int, tool: Tool) -> bool:
     before, behind = text[max(0, start - _WINDOW) : start], text[end : end + _WINDOW]
-    keys = _ARGUMENTS | set(tool.parameters.get("properties") or ())
+    properties = frozenset(tool.parameters.get("properties") or ())
+    keys = _ARGUMENTS | properties
     return (
-        _BRACKET.match(behind) is not None
-        or ((found := _OBJECT.match(behind)) is not None and (found[1] is None or found[1] in keys))
+        _in_brackets(behind, properties)
+        or ((found := _OBJECT.match(behind)) is not None and _first_key(found) in (None, *keys))
         or _in_json(before, behind, keys)
         or _in_tags(before, behind)
         or (_ACTION_BEFORE.search(before) is not None and _INPUT_BEHIND.match(behind) is not None)
-        or (_LINE_BEFORE.search(before) is not None and _key_of_line(behind) in keys)
+        or (_LINE_BEFORE.search(before) is not None and _in_lines(behind, keys, properties))
     )
 
 
-def _in_json(before: str, behind: str, keys: frozenset[str] | set[str]) -> bool:
+def _first_key(found: re.Match[str]) -> str | None:
+    return found[1] or found[2]
+
+
+def _in_brackets(behind: str, properties: frozenset[str]) -> bool:
+    """Whether values stand in a bracket behind the name, and not what the tool takes, or how it is to be used."""
+    opened = _BRACKET.match(behind)
+    if opened is None:
+        return False
+    close, at = not opened[1], opened.end()
+    key = _KEYWORD.match(behind, at) if opened[2] != "[" else None
+    if key is not None:
+        if key[2] in ("=", "＝"):
+            return True
+        if not close and key[1] not in properties:
+            return False
+        at = key.end()
+    elif not close:
+        return False
+    if behind[at : at + 1] in ("{", "["):
+        return True
+    values = _VALUES.match(behind, at)
+    if values is None:
+        return False
+    said = [text[1:-1] for text in _STRING.findall(values[0])]
+    if opened[2] == "[" and not said:
+        return False
+    if key is not None and key[1] not in properties and (not key[1].isascii() or key[1].lower() in _SPOKEN):
+        return not said
+    return not said or not properties.issuperset(said)
+
+
+def _in_json(before: str, behind: str, keys: frozenset[str]) -> bool:
     """The name is the value of some key, and arguments stand beside it."""
     if behind[:1] not in ("'", '"') or _KEY_BEFORE.search(before[-64:]) is None:
         return False
@@ -93,9 +165,14 @@ def _in_tags(before: str, behind: str) -> bool:
     near = before[-96:]
     if _NAMED_TAG_BEFORE.search(near) or _KEY_TAG_BEHIND.match(behind):
         return True
+    if _TOOL_TAG_BEFORE.search(near) and _TOOL_TAG_BEHIND.match(behind):
+        return True
     return _TAG_BEFORE.search(near) is not None and _TAG_BEHIND.match(behind) is not None
 
 
-def _key_of_line(behind: str) -> str | None:
+def _in_lines(behind: str, keys: frozenset[str], properties: frozenset[str]) -> bool:
+    """Whether the line below gives an argument; one that lists the parameters' names gives none."""
     found = _LINE_BEHIND.match(behind)
-    return found[1] if found else None
+    if found is None or found[1] not in keys:
+        return False
+    return found[1] in properties or not found[2].strip() or not properties.issuperset(_WORD.findall(found[2]))

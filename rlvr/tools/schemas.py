@@ -160,7 +160,9 @@ def _merge(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
     """Both at once; what the outer one says of a keyword stands."""
     out = {**b, **a}
     if "properties" in a and "properties" in b:
-        out["properties"] = {**_properties(b), **_properties(a)}
+        inner, outer = _properties(b), _properties(a)
+        both = {k: {"allOf": [outer[k], inner[k]]} for k in outer if k in inner and outer[k] != inner[k]}
+        out["properties"] = {**inner, **outer, **both}
     if "required" in a and "required" in b:
         out["required"] = sorted(_required(a) | _required(b))
     return out

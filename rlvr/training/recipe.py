@@ -139,6 +139,14 @@ def tokens_needed(recipe: Recipe) -> int:
     return needed_tokens(max(p.max_prompt_tokens for p in prompts), recipe.trl)
 
 
+def read_recipe(path: Path, name: str | Path) -> dict[str, Any]:
+    """What a training recipe's file holds. Raises `ConfigError` for one that builds data."""
+    mapping = read_yaml(path)
+    if mapping.get("kind") == "data":
+        raise ConfigError([f"{path}: this recipe builds data: `rlvr data build {name} --out FOLDER`."])
+    return mapping
+
+
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> tuple[Recipe, dict[str, Any]]:
     """Load a recipe by path or by its shipped name (`smollm2-135m/stage1`), with `key=value` overrides.
 
@@ -146,9 +154,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> tuple[Recipe
     problem of the file at once.
     """
     path = recipe_path(name)
-    mapping = read_yaml(path)
-    if mapping.get("kind") == "data":
-        raise ConfigError([f"{path}: this recipe builds data: `rlvr data build {name} --out FOLDER`."])
+    mapping = read_recipe(path, name)
     problems: list[str] = []
     for text in overrides:
         override(mapping, text, problems)

@@ -128,6 +128,12 @@ def test_show_is_readable_and_seeded(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["build", "--source", "builtin", "--out", "O", "--tools", "two=1"], "'two' is no number of tools"),
         (["build", "--source", "builtin", "--out", "O", "--tools", "99=1"], "--tools: got {99: 1.0}"),
         (["build", "--source", "builtin", "--out", "O", "--spoken", "2"], "spoken: got 2.0, expected a share"),
+        (["build", "--source", "builtin", "--out", "O", "--count", "9" * 20], "count: got 1e+20, expected at most"),
+        (["build", "--source", "builtin", "--out", "O.parquet"], "what is written here is JSONL"),
+        (["build", "--recipe", "qwen3-1.7b/data", "--out", "O"], "builds data: `rlvr data build qwen3-1.7b/data --out"),
+        (["show", "F", "--html", "O", "--lang", "en"], "--lang: goes without --html"),
+        (["show", "F", "--html", "O", "--n", "1"], "--n: goes without --html"),
+        (["show", "F", "--split", "heldout"], "F is one file of JSONL, and has no splits"),
         (["build", "--recipe", "warmup", "--out", "O", "--seed", "1"], "--seed: the recipe says this"),
         (["build", "--recipe", "none", "--out", "O"], "none: no such recipe file"),
         (["build", "--out", "O"], "one of the arguments DATA_RECIPE --recipe --source is required"),
@@ -153,6 +159,21 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "file").write_text("")
     assert build(tmp_path / "file" / "a.jsonl", "--count", "5") == 1
     assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("negative", [True, {"kind": "domain_mismatch"}, {"kind": ["a"], "reason": 1}, []])
+def test_what_a_row_says_of_its_negative_is_its_own(
+    tmp_path: Path, negative: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {
+        "messages": [{"role": "user", "content": "Hi"}],
+        "tools": [{"name": "f", "parameters": {}}],
+        "ground_truth": [],
+        "meta": {"negative": negative},
+    }
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    assert main(["data", "show", str(tmp_path / "rows.jsonl")]) == 0
+    assert "Hi" in capsys.readouterr().out
 
 
 def test_half_a_surrogate_pair_can_be_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -145,6 +145,13 @@ def test_a_source_that_gives_nothing_is_told(file: str, tmp_path: Path) -> None:
         load(tmp_path, SourceOptions("jsonl", path="none.jsonl"))
 
 
+def test_a_prompt_has_a_token_at_least() -> None:
+    problems: list[str] = []
+    options = {"sources": [{"source": "builtin", "count": 1}], "max_prompt_tokens": 0}
+    assert build(DataOptions, options, where="r.yaml", problems=problems) is None
+    assert problems == ["r.yaml: max_prompt_tokens: got 0, expected at least 1"]
+
+
 def test_counts() -> None:
     counts = MixtureCounts.of(ROWS)
     for counter in (counts.by_source, counts.by_category, counts.by_language):
@@ -163,6 +170,13 @@ def test_counts() -> None:
         ({"source": "builtin", "count": 0}, "count: got 0, expected at least 1"),
         ({"source": "builtin", "count": 1, "skip": -1}, "skip: got -1"),
         ({"source": "builtin", "count": 1, "group_size": 0}, "group_size: got 0"),
+        ({"source": "builtin", "count": 10**20}, "count: got 1e+20, expected at most 1000000000"),
+        ({"source": "builtin", "count": 1, "negatives": 0.5}, "negatives: does nothing for source builtin"),
+        ({"source": "builtin", "count": 1, "max_tools": 1}, "max_tools: does nothing for source builtin"),
+        ({"source": "builtin", "count": 1, "path": "a"}, "path: does nothing for source builtin"),
+        ({"source": "jsonl", "path": "a", "split": "heldout"}, "split: does nothing for source jsonl"),
+        ({"source": "jsonl", "path": "a", "languages": {"en": 1}}, "languages: does nothing for source jsonl"),
+        ({"source": "parquet", "path": "a", "group_size": 2}, "group_size: does nothing for source parquet"),
         ({"source": "jsonl", "path": "a", "repeat": 0}, "repeat: got 0"),
         ({"source": "builtin", "count": 1, "categories": {"simpel": 1}}, "categories: simpel unknown"),
         ({"source": "builtin", "count": 1, "languages": {"fr": 1}}, "fr unknown, expected some of en, vi, zh"),

@@ -136,16 +136,17 @@ stages:
     for part in (
         "matching: got 'typd', expected one of typed, bfcl, exact.",
         "components.corectness: unknown component. Did you mean correctness?",
-        "stages.one.format: strict: unknown key.",
+        "components.format: strict: unknown key.",
         "stages.one.weights.efficency: no such component in this file. Did you mean efficiency?",
         "stages.one.weights.format: got True, expected a number of 0 or more.",
         "stages.one.weights.efficiency: missing, expected a number.",
-        "stages.one.efficiency: free_characters: got 'many', expected an integer.",
+        "components.efficiency: free_characters: got 'many', expected an integer.",
         "stages.one.efficiency: gated: got 1, expected true or false.",
         "stages.two.weight: unknown key. Did you mean weights?",
         "stages.two.weights: got None, expected a weight for each of format, efficiency.",
     ):
         assert part in text
+    assert len(found) == len(set(found))
 
 
 @pytest.mark.parametrize(

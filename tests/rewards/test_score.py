@@ -169,6 +169,13 @@ def test_a_file_gives_a_breakdown_a_row(file: Any, name: str) -> None:
         ("{broken", r"rows\.jsonl:4: not valid JSON"),
         ("[1]", r"rows\.jsonl:4: got list, expected an object"),
         ({"completion": "x"}, r"rows\.jsonl:4: no tools, no ground_truth"),
+        ({"completion": None, "tools": [], "ground_truth": []}, r"rows\.jsonl:4: completion: null"),
+        (
+            {"completion": "x", "tools": [], "ground_truth": [], "query": 5},
+            r"rows\.jsonl:4: query: got 5, expected text",
+        ),
+        ({"completion": "x", "tools": [], "ground_truth": [], "messages": "hi"}, r"rows\.jsonl:4: messages: got 'hi'"),
+        ({"completion": "x", "tools": [], "ground_truth": [], "messages": [1]}, r"rows\.jsonl:4: messages: got \[1\]"),
         ({"completion": 5, "tools": [], "ground_truth": []}, r"rows\.jsonl:4: .*got int"),
         ({"completion": "x", "tools": "[", "ground_truth": []}, r"rows\.jsonl:4: "),
         ({"completion": "x", "tools": [], "ground_truth": [{"name": "f", "arguments": {}}]}, r"rows\.jsonl:4: .*f"),

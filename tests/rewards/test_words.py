@@ -209,6 +209,103 @@ def test_a_short_text_may_stand_in_any_language_and_another_language_may_not() -
     assert not speaks("asdf qwer zxcv uiop hjkl bnmw", "en")
 
 
+ABBREVIATED = {
+    "en": [
+        "Sorry, I can't schedule an appointment with Dr. Smith at the downtown clinic.",
+        "Sorry, I can't convert it to U.S. dollars with these tools.",
+        "Sorry, I can't wake you at 7 a.m. tomorrow morning in the hotel.",
+        "Sorry, I can't check Apple Inc.'s stock price for you right now.",
+        "I can't play Symphony No. 10 by that composer for you.",
+        "I can't book a room at the St. Regis in the city centre.",
+        "I can't do other things (e.g. bookings at hotels and so on).",
+        "I can't find anything about Franklin D. Roosevelt with these tools at all.",
+    ],
+    "vi": [
+        "Xin lỗi, tôi không thể đặt khách sạn ở TP. Hồ Chí Minh cho bạn vào ngày mai.",
+        "Tôi không thể tìm nhà hàng ở Q. Bình Thạnh cho bạn được.",
+        "Tôi không thể đặt lịch với ThS. Nguyễn Văn An tại bệnh viện.",
+    ],
+    "zh": [
+        "抱歉，我無法幫您預約 Dr. Wang 的門診時間。",
+        "抱歉，我無法比較 Paris vs. London 的房價與生活費用。",
+        "抱歉，我無法在 Booking.com 上訂 The Ritz-Carlton Hotel New York 的房間。",
+    ],
+}
+
+
+@pytest.mark.parametrize(("lang", "text"), [(lang, text) for lang, texts in ABBREVIATED.items() for text in texts])
+def test_the_dot_of_an_abbreviation_ends_no_sentence(lang: str, text: str) -> None:
+    assert classify_words(text, lang).kind == "refuse"
+    assert speaks(text, lang)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I can't do plan B. The capital of France is Paris.",
+        "I can't do it at 7 p.m. The capital of France is Paris.",
+        "I can't deal with Apple Inc. The capital of France is Paris.",
+        "I can't say no. The capital of France is Paris.",
+    ],
+)
+def test_an_answer_behind_an_abbreviation_is_one(text: str) -> None:
+    assert classify_words(text).kind == "mixed"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("answer", "I can only say that the capital of France is Paris."),
+        ("answer", "I can only tell you it is sunny in Paris with a light breeze."),
+        ("answer", "Tôi chỉ có thể nói thủ đô của Pháp là Paris."),
+        ("answer", "我只能說法國的首都是美麗的巴黎。"),
+        ("refuse", "I can only tell you about the weather."),
+        ("refuse", "I can only tell you what the weather is like."),
+        ("refuse", "Tôi chỉ có thể nói về thời tiết."),
+        ("refuse", "我只能告訴您天氣。"),
+        ("mixed", "I can't do that, your order is on its way."),
+        ("mixed", "I can't do that. Email sent to John."),
+        ("mixed", "Xin lỗi, tôi không thể đặt vé, vé của bạn đã được đặt thành công."),
+        ("mixed", "抱歉，我無法訂票，您的機票已訂好。"),
+        ("mixed", "抱歉，我無法訂票。訂票成功。"),
+        ("refuse", "I can't do that, since your order is already on its way."),
+        ("refuse", "I can't do that, and nothing was booked."),
+        ("refuse", "抱歉，我無法訂票，因為航班已經取消了。"),
+        ("answer", "Tôi không thể tin được, vé của bạn đã đặt xong!"),
+        ("answer", "我不敢相信，您的機票已訂好！"),
+    ],
+)
+def test_what_is_said_beside_a_refusal(kind: str, text: str) -> None:
+    assert classify_words(text).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "langs"),
+    [
+        ("Phát bài Shape of You của Ed Sheeran", ("vi",)),
+        ("Tìm phim The Lord of the Rings trên Netflix", ("vi", "")),
+        ("播放 The Sound of Silence", ("zh",)),
+        ("幫我播放 Bridge Over Troubled Water by Simon and Garfunkel", ("zh",)),
+        ("用 Python 寫一個 function to sort a list", ("zh",)),
+        ("Hilton 的房間多少錢", ("zh",)),
+        ("Find me songs by Mỹ Tâm and Sơn Tùng", ("en",)),
+        ("What Is the Weather in Đà Nẵng?", ("en",)),
+        ("How do you pronounce 謝謝 and 對不起?", ("en", "")),
+        ("Translate 你好嗎 into English", ("",)),
+        ("Dịch câu How are you today my friend sang tiếng Việt", ("",)),
+        ("Gửi email cho John rằng I will be late for the meeting", ("",)),
+    ],
+)
+def test_a_query_that_takes_up_other_words(text: str, langs: tuple[str, ...]) -> None:
+    assert read_messages([text]) in langs
+
+
+def test_a_reply_that_takes_up_other_words() -> None:
+    assert speaks("Sorry, I can't translate 你好嗎 or 謝謝.", "en")
+    assert speaks("抱歉，我無法播放 The Sound of Silence。", "zh")
+    assert not speaks("抱歉，我無法播放 The Sound of Silence。", "en")
+
+
 def test_language_codes() -> None:
     assert [known_language(c) for c in ("en", "EN-us", "zh_Hant", "vi", "de", "", None)] == [
         "en", "en", "zh", "vi", None, None, None,

@@ -166,7 +166,7 @@ class NegativeChoice:
     """The negatives that are made: see `docs/negatives.md`.
 
     `count` of them, or `share` of the recipe's `total`; without either, as many as `calls_wanted` needs. `kinds` are
-    weights by kind (left out: those of the generator), `servers` is a list of MCP servers whose tools are drawn from.
+    weights by kind (left out: all six), `servers` is a list of MCP servers whose tools are drawn from.
     With `twins` every negative stands beside a positive: the same query with the needed tool, in place of its parent.
     `embeddings` is a sentence-embedding model (a folder or hub id) that verifies beside TF-IDF. `pool` is how many
     examples lend each other their tools, `max_tools` how many one negative offers at most.

@@ -44,7 +44,7 @@ class NearDuplicates:
     chance of at least 0.9, at higher similarity nearly always), and all of them decide: the estimate's standard
     deviation is at most 0.5 / sqrt(num_perm), 0.044 for 128. Only examples that stayed are remembered, and of those
     with one band in common only the first is a candidate, so that time is linear in the rows.
-    Memory at 128 and 0.8: 128 bytes of signature and 16 tables of 6 to 9 bytes, 220 to 290 bytes a row that stayed.
+    Memory at 128 and 0.8: 128 bytes of signature and 16 tables of 6 to 9 bytes, 220 to 320 bytes a row that stayed.
     With a `store`, a file, the signatures are written there too, and a build that was killed goes on (`restore`).
     """
 

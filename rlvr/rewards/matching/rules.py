@@ -37,7 +37,8 @@ RULES: dict[str, str] = {
     ENUM_EXACT: "an enum's or const's value is compared as written; the official checker ignores case and punctuation",
     FORMAT_EXACT: "a string with a format or pattern is compared as written",
     IDENTIFIER_EXACT: "what looks like an identifier is compared as written",
-    ADDRESS_EXACT: "what looks like an address, a path or a file is compared as written",
+    ADDRESS_EXACT: "what looks like an address, a path or a file is compared as written, and so are addresses, paths "
+    "and names with an underscore among other words",
     DATE_EXACT: "a date in figures is compared as written",
     DIGITS_APART: "separated digits stay apart (1.5 is not 15); the official checker drops what stands between",
     EMPTY_FORM: "strings of punctuation alone are compared as written; the official checker takes all as the same",
@@ -45,8 +46,8 @@ RULES: dict[str, str] = {
     CHINESE_VARIANTS: "two forms of one Chinese character (臺 and 台, 裏 and 裡) are the same; the table says which",
     TYPOGRAPHIC_MARKS: "typographic quotation marks, dashes, dots and Chinese commas are those of a keyboard",
     VIETNAMESE_TONES: "the tone mark of oa, oe and uy stands on either vowel (Hòa and Hoà), and Ð is Đ",
-    SIGNS_STAY: "a sign at a word's end (-price, O-, *.py) and an operator of a formula (x^2, a * b) stay; the official "
-    "checker drops both",
+    SIGNS_STAY: "a sign at a word's end (-price, O-, *.py) and a formula's operator (x^2, a * b) stay; the official "
+    "checker drops them",
     LENGTH_IN_BOUNDS: "a string that is the wanted one after normalisation is as long as the schema lets it be",
     NESTED_VALUES: "values are compared by the same rules at every depth; the official checker normalises strings one "
     "level deep only",

@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from math import ceil
 
+from rlvr.rewards.matching.signs import holds_written, kept_signs, without_signs
 from rlvr.rewards.matching.spellings import raised_apart, tone_of_vietnamese, typographic
 from rlvr.rewards.matching.variants import fold_variants
 
@@ -23,17 +24,8 @@ _DROP = str.maketrans("", "", _DROPPED)
 _RUN = re.compile(r"[ ,./\-_*^]+")
 _NUMERIC_DATE = re.compile(r"(?<![\d.])\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d|\.\d)|(?<!\d)\d{4}[-/]\d{2}(?!\d)")
 _DIGIT = re.compile(r"[0-9]")
-_EDGE = re.compile(r"((?<!\S)-+(?=\w)|(?<=\w)-+(?!\S))|((?<!\S)\*(?=[\w.])|(?<=\w)\*(?!\S))")
-# Of private use: nobody writes them, and no normal form changes them.
-_MINUS, _STAR, _POWER, _SLASH = "\ue000", "\ue001", "\ue002", "\ue003"
-_IMPLIED = re.compile(rf"(?<=[\d)]){_STAR}(?=[^\W\d_]|\()")
-_OPERATORS = {"*": _STAR, "^": _POWER, "**": _POWER, "/": _SLASH}
-# Between operands, spaced alike on both sides: each `*` and `^`, and `/` behind a figure or a bracket (not in `km/h`).
-# `2*x` is `2x`, and `(a)*(b)` is `(a)(b)`.
-_OPERATOR = re.compile(r"(?<=[\w)])( ?)(\*\*?|\^)\1(?=[\w(])|(?<=[\d)])( ?)(/)\3(?=[^\W\d_]|\()")
-_QUANTITY = re.compile(r"([-+]?\d+(?:[.,]\d+)*) ?([^\W\d_]{1,12}|%|‰|°[CF]?)")
+_PATH = re.compile(r"\s*(?:~?/[^\s/\\]+/|[A-Za-z]:[\\/])")
 _NARROW = {0xFEE0 + ord(c): c for c in map(chr, range(0x21, 0x7F))}  # full-width ASCII
-_UNSIGN = str.maketrans("", "", _MINUS + _STAR + _POWER + _SLASH)
 _CLOSING = frozenset(")]}")
 _MAX_REMEMBERED = 256
 _MARKS_HARMLESS, _MAX_MARKS = 1000, 30
@@ -65,28 +57,14 @@ def typed_form(text: str) -> str:
 
 def _typed_form(text: str) -> str:
     if text.isascii():
-        text = _calculated(text)
-        return _apart(text) if _DIGIT.search(text) else _signed(text)
-    text = _calculated(fold_variants(plain_form(text)))
-    form = _apart(text) if holds_digits(text) else _signed(text)
+        text = kept_signs(text)
+        return _apart(text) if _DIGIT.search(text) else benchmark_form(text)
+    text = kept_signs(fold_variants(plain_form(text)))
+    form = _apart(text) if holds_digits(text) else benchmark_form(text)
     return nfkc(form)  # what was dropped may have stood between a letter and its accent
 
 
 _known_form = lru_cache(maxsize=8192)(_typed_form)
-
-
-def _calculated(text: str) -> str:
-    """A text with the operators of its formulas made signs that stay: `x^2 + 1` is no `x*2 + 1`, and `a * b` no `a / b`."""
-    if "*" not in text and "^" not in text and "/" not in text:
-        return text
-    return _IMPLIED.sub("", _OPERATOR.sub(lambda found: _OPERATORS[found[2] or found[4]], text))
-
-
-def _signed(text: str) -> str:
-    """The benchmark's form of a text without digits, in which signs at a word's end stay: `-price`, `O-`, `*.py`."""
-    if "-" in text or "*" in text:
-        text = _EDGE.sub(lambda run: _MINUS * len(run[1]) if run[1] else _STAR * len(run[2]), text)
-    return benchmark_form(text)
 
 
 def plain_form(text: str) -> str:
@@ -96,21 +74,6 @@ def plain_form(text: str) -> str:
     ('12:30', '10^6', "Hoà's")
     """
     return text if text.isascii() else tone_of_vietnamese(typographic(nfkc(raised_apart(text))))
-
-
-def as_quantity(text: str) -> str | None:
-    """A number with its unit, written together; `None` for other text. Case stays: `5M` is no `5m`.
-
-    >>> as_quantity("5 km"), as_quantity("-1.5°C"), as_quantity("5 %"), as_quantity("1 5km"), as_quantity("B52")
-    ('5km', '-1.5°C', '5%', None, None)
-    """
-    found = _QUANTITY.fullmatch(text)
-    return found[1] + found[2] if found else None
-
-
-def without_signs(form: str) -> str:
-    """A typed form without the signs that the benchmark drops."""
-    return form.translate(_UNSIGN)
 
 
 def _apart(text: str) -> str:
@@ -160,8 +123,9 @@ def looks_pinned(text: str) -> str | None:
     """Why a string is compared as it is written: `identifier`, `address` or `date`; `None` for ordinary words.
 
     Widths of characters do not matter. A token without spaces is an identifier where it holds a digit or an underscore.
-    An address is a token with `@`, `://`, a leading path separator, or a dotted name (`example.com`, `report.pdf`). A
-    date is one in figures, with or without a time; one in words ("April 1, 2024") is ordinary, with its figures kept
+    An address is a token with `@`, `://`, a leading path separator, or a dotted name (`example.com`, `report.pdf`), or
+    a path that holds spaces; among other words such tokens, but dotted names, are compared as written too (`signs.py`).
+    A date is one in figures, with or without a time; one in words ("April 1, 2024") is ordinary, with its figures kept
     apart.
 
     >>> [looks_pinned(text) for text in ("user_name", "report.pdf", "on 2024-04-01", "St. Louis", "Paris")]
@@ -175,7 +139,7 @@ def _looks_pinned(text: str) -> str | None:
         return "date"
     words = text.split(None, 1)
     if len(words) != 1:
-        return None
+        return "address" if _PATH.match(text) else None
     word = words[0]
     if "@" in word or "\\" in word or "://" in word or word[0] in "/~" or word.startswith("./") or _dotted(word):
         return "address"
@@ -230,7 +194,9 @@ def credit_of_forms(wanted: str, given: str, form: str, other: str) -> float:
     0.8
     """
     value = _similarity(form, other)
-    if not value or looks_pinned(wanted) or looks_pinned(given) or without_signs(form) == without_signs(other):
+    if not value or looks_pinned(wanted) or looks_pinned(given) or holds_written(form) or holds_written(other):
+        return 0.0
+    if without_signs(form) == without_signs(other):
         return 0.0
     return min(value, MAX_PARTIAL)
 

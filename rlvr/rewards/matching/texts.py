@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rlvr.rewards.matching import rules
+from rlvr.rewards.matching.compact import compact
+from rlvr.rewards.matching.signs import holds_written, without_signs
 from rlvr.rewards.matching.spellings import tone_of_vietnamese, typographic
 from rlvr.rewards.matching.strings import (
-    as_quantity,
     benchmark_form,
     credit_of_forms,
     holds_digits,
@@ -18,7 +19,6 @@ from rlvr.rewards.matching.strings import (
     nfkc,
     plain_form,
     typed_form,
-    without_signs,
 )
 from rlvr.rewards.matching.variants import fold_variants
 
@@ -60,7 +60,7 @@ _LOOKS: Mapping[str, str] = {
 class Text:
     """One acceptable string under one branch of its schema."""
 
-    __slots__ = ("_digits", "_form", "_least", "_lengths", "_near", "_plain", "_quantity", "rule", "wanted")
+    __slots__ = ("_compact", "_digits", "_form", "_least", "_lengths", "_near", "_plain", "rule", "wanted")
 
     def __init__(self, wanted: str, schema: Mapping[str, Any]) -> None:
         self.wanted = wanted
@@ -68,7 +68,7 @@ class Text:
         """By which the string is compared as it is written; `None` for ordinary words."""
         self._lengths = _bounds(schema)
         self._plain = plain_form(wanted) if self.rule in _LOOKS.values() else None
-        self._quantity = as_quantity(self._plain) if self._plain is not None else None
+        self._compact = compact(self._plain) if self._plain is not None else None
         if self.rule is None:
             self._form = typed_form(wanted)
             self._digits = holds_digits(wanted)
@@ -119,7 +119,7 @@ class Text:
             if not form:
                 rule = rules.EMPTY_FORM
             elif without_signs(form) == without_signs(self._form):
-                rule = rules.SIGNS_STAY
+                rule = rules.ADDRESS_EXACT if holds_written(form) or holds_written(self._form) else rules.SIGNS_STAY
             elif self._digits or holds_digits(given):
                 rule = rules.DIGITS_APART
             elif len(form) not in self._near:
@@ -131,14 +131,14 @@ class Text:
 
     def spelt_alike(self, given: str) -> bool:
         """Whether a string that looks like an identifier, an address or a date is the wanted one, in other spelling: of
-        another width, say, with other quotation marks, or with a space before its unit."""
+        another width, say, with other quotation marks, or a quantity or a formula with other spaces."""
         if self._plain is None or much_longer(given, self.wanted):
             return False
-        if self._quantity is None:
+        if self._compact is None:
             if given.isascii() and self.wanted.isascii():
                 return False
             return plain_form(given) == self._plain and self._fits(given)
-        return as_quantity(plain_form(given)) == self._quantity and self._fits(given)
+        return compact(plain_form(given)) == self._compact and self._fits(given)
 
     def _fits(self, given: str) -> bool:
         """Whether a string is as long as the schema lets it be: normal forms may be shorter or longer."""
