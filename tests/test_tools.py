@@ -274,7 +274,7 @@ def test_what_two_schemas_say_of_one_property_holds_together() -> None:
     assert property_schema(tool, ["unit"]) == ({"description": "Unit.", "type": "string", "enum": ["metric"]},)
     assert property_schema(tool, ["own"]) == ({"type": "string"},)
     written = get_parser("qwen3_coder").render([ToolCall("f", {"n": 5})])
-    assert get_parser("qwen3_coder").parse(written, [tool]).calls == (ToolCall("f", {"n": 5}),)
+    assert get_parser("qwen3_coder").parse(written, tools=[tool]).calls == (ToolCall("f", {"n": 5}),)
 
 
 @pytest.mark.parametrize("value", ["123", "true", "null", "1.5", '"hi"', '{"a": 1}', "plain", ["a", "b"]])
@@ -282,7 +282,7 @@ def test_text_stays_text_where_a_list_may_stand_too(value: object) -> None:
     schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
     tool = normalise_tool({"name": "f", "parameters": {"type": "object", "properties": {"q": schema}}})
     written = get_parser("qwen3_coder").render([ToolCall("f", {"q": value})])
-    assert get_parser("qwen3_coder").parse(written, [tool]).calls == (ToolCall("f", {"q": value}),)
+    assert get_parser("qwen3_coder").parse(written, tools=[tool]).calls == (ToolCall("f", {"q": value}),)
 
 
 def test_check_ground_truth() -> None:

@@ -28,7 +28,7 @@ _IMPLIED = re.compile(rf"(?<=[\d)]){_STAR}(?=[^\W\d_]|\()")
 # A word among others with `@`, `://`, a backslash or an underscore inside, or a slash before it; without what ends a
 # sentence.
 _NAME = re.compile(
-    r"""(?<![^\s,;(\["'<])(?=[^\s,;"'<>]{0,300}?(?:@|://|\\|[^\W_]_[^\W_]))[^\s,;"'<>]{1,2000}(?<![.:!?)\]])"""
+    r"""(?<![^\s,;(\["'<])(?=[^\s,;"'<>]{0,300}?(?:@|://|\\|[^\W\d_]_[^\W_]|\d_[^\W\d_]))[^\s,;"'<>]{1,2000}(?<![.:!?)\]])"""
     r"""|(?<![^\s,;(\["'<])~?/[^\s,;"'<>/][^\s,;"'<>]{0,2000}(?<![.:!?)\]])"""
 )
 
@@ -64,6 +64,15 @@ def without_signs(form: str) -> str:
     'price'
     """
     return _KEPT.sub("", form)
+
+
+def without_names(form: str) -> str:
+    """A typed form in which nothing is compared as written.
+
+    >>> without_names(kept_signs("by_price")) == without_names(kept_signs("by price").replace(" ", ""))
+    True
+    """
+    return form if form.isascii() else _WRITTEN.sub("", form)
 
 
 def holds_written(form: str) -> bool:

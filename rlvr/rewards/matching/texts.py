@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rlvr.rewards.matching import rules
 from rlvr.rewards.matching.compact import compact
-from rlvr.rewards.matching.signs import holds_written, without_signs
+from rlvr.rewards.matching.signs import holds_written, without_names, without_signs
 from rlvr.rewards.matching.spellings import tone_of_vietnamese, typographic
 from rlvr.rewards.matching.strings import (
     benchmark_form,
@@ -60,7 +60,7 @@ _LOOKS: Mapping[str, str] = {
 class Text:
     """One acceptable string under one branch of its schema."""
 
-    __slots__ = ("_compact", "_digits", "_form", "_least", "_lengths", "_near", "_plain", "rule", "wanted")
+    __slots__ = ("_compact", "_digits", "_form", "_least", "_lengths", "_near", "_plain", "_written", "rule", "wanted")
 
     def __init__(self, wanted: str, schema: Mapping[str, Any]) -> None:
         self.wanted = wanted
@@ -72,6 +72,7 @@ class Text:
         if self.rule is None:
             self._form = typed_form(wanted)
             self._digits = holds_digits(wanted)
+            self._written = holds_written(self._form)
             self._near = near_lengths(self._form)
             self._least = min(len(self._form), self._near.start or len(self._form))
             self.rule = None if self._form else rules.EMPTY_FORM
@@ -100,6 +101,7 @@ class Text:
 
     def credit_unlike(self, given: str, form: str) -> float:
         """The credit of a string that is written differently; `form` is its typed form. There must be no `rule`."""
+        form = form if self._written else without_names(form)
         if form == self._form:
             return float(self._fits(given))
         if self._digits or len(form) not in self._near or holds_digits(given):
@@ -112,6 +114,7 @@ class Text:
         if self.spelt_alike(given):
             return _NORMALISED if self._alike(given) else _by_unicode(self.wanted, given)
         if rule is None:
+            form = form if self._written else without_names(form)
             if form == self._form:
                 if not self._fits(given):
                     return _PINNED[rules.LENGTH_IN_BOUNDS]
@@ -119,7 +122,7 @@ class Text:
             if not form:
                 rule = rules.EMPTY_FORM
             elif without_signs(form) == without_signs(self._form):
-                rule = rules.ADDRESS_EXACT if holds_written(form) or holds_written(self._form) else rules.SIGNS_STAY
+                rule = rules.ADDRESS_EXACT if self._written else rules.SIGNS_STAY
             elif self._digits or holds_digits(given):
                 rule = rules.DIGITS_APART
             elif len(form) not in self._near:

@@ -148,6 +148,8 @@ def verdict(wanted: Any, given: Any, schema: dict[str, Any], mode: str = "typed"
         ("jo.d@example.com, j@example.com", "jo.d@example.com j@example.com", STRING, True, ()),
         ("mail jo.d@example.com.", "Mail jo.d@example.com", STRING, True, ()),
         ("/home/User/My File.txt", "home/user/myfiletxt", STRING, False, ("address_exact",)),
+        ("by price", "by_price", STRING, True, ()),
+        ("sort by price", "sort by_price", STRING, True, ()),
         ("SELECT user_id FROM orders", "select user_id from orders", STRING, True, ()),
         ("SELECT user_id FROM orders", "SELECT userid FROM orders", STRING, False, ("address_exact",)),
         ("SELECT User_id FROM orders", "SELECT user_id FROM orders", STRING, False, ("address_exact",)),
