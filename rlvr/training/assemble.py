@@ -206,6 +206,8 @@ def _grpo_trainer(job: Job) -> Any:
             **trainer_options(recipe.lora, job.model),
             **(road.trainer_options if road else {}),
         )
+    if recipe.refusal_push is not None:
+        trainer.push_refusals(recipe.refusal_push, recipe.parser, job.tokenizer if by_ids else None)
     guard_server(trainer, recipe)
     if shared:
         trainer.skip_zero_advantage = recipe.skip_zero_advantage

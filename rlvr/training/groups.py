@@ -22,6 +22,7 @@ from trl import GRPOTrainer
 
 from rlvr.errors import UsageError
 from rlvr.training.grpo import SharedPrefixGRPOTrainer
+from rlvr.training.refusal_push import RefusalPushMixin
 
 SAME = 1e-6
 """Rewards nearer than this are the same: sums of the same scores differ by rounding."""
@@ -275,12 +276,12 @@ def _unchanged(metrics: dict[str, list[float]]) -> Iterator[None]:
         del metrics[key][before.get(key, 0) :]
 
 
-class GroupTrainer(GroupsMixin, GRPOTrainer):  # type: ignore[misc]
-    """TRL's trainer with the mixin."""
+class GroupTrainer(RefusalPushMixin, GroupsMixin, GRPOTrainer):  # type: ignore[misc]
+    """TRL's trainer with the mixins."""
 
 
-class SharedPrefixGroupTrainer(GroupsMixin, SharedPrefixGRPOTrainer):
-    """The trainer that shares prefixes, with the mixin."""
+class SharedPrefixGroupTrainer(RefusalPushMixin, GroupsMixin, SharedPrefixGRPOTrainer):
+    """The trainer that shares prefixes, with the mixins."""
 
 
 def trainer_class(shared: bool) -> type[Any]:

@@ -80,6 +80,9 @@ class Recipe:
     guards: GuardOptions = field(default_factory=GuardOptions)
     curriculum: CurriculumOptions | None = None
     resample: ResampleOptions | None = None
+    refusal_push: float | None = checked(
+        lambda value: None if value is None or 0 < value <= 4 else f"got {value}, expected above 0 and at most 4", None
+    )
     max_minutes: float | None = checked(
         lambda value: None if value is None or value > 0 else f"got {value}, expected more than 0 minutes", None
     )
@@ -97,7 +100,8 @@ class Recipe:
         if self.lora is not None and self.train_last_layers is not None:
             lines.append("train_last_layers: goes with full weights; with lora name lora.layers_to_transform")
         if self.kind == "warmup":
-            given = [name for name in ("selection", "curriculum", "resample") if getattr(self, name) is not None]
+            own = ("selection", "curriculum", "resample", "refusal_push")
+            given = [name for name in own if getattr(self, name) is not None]
             lines += [f"{name}: a warm-up has none; remove it, or use kind: grpo" for name in given]
         raise_mistakes(self, [*lines, *_order_mistakes(self), *_rollout_mistakes(self)])
 
@@ -128,6 +132,8 @@ def _rollout_mistakes(recipe: Recipe) -> list[str]:
         return lines
     if recipe.environment is not None and recipe.selection is not None:
         lines.append("selection: judges one turn, and an environment takes several; remove it (the last step is kept)")
+    if recipe.environment is not None and recipe.refusal_push is not None:
+        lines.append("refusal_push: weighs completions of one turn, and an environment takes several; remove it")
     completion = recipe.trl.get("max_completion_length")
     needed = tokens_needed(recipe) if completion is None or isinstance(completion, int) else None  # told of `trl`
     return [*lines, *conflicts(recipe.rollout, recipe.engine, needed_tokens=needed)]
