@@ -1,13 +1,14 @@
 """Keeps a GRPO run from drifting towards calls: what wants no call pushes as hard as what wants one.
 
-Whether to call is one decision, and before a policy can tell queries apart it makes it for all of them alike. In a group
-whose advantages A sum to 0, the gradient on the log-odds of calling is `sum(A_i · called_i)`: up where calls are wanted
-(C), down where none is (R). Where C is larger, false calls rise, whatever share of the examples wants a refusal; and C is
-largest at the start, when calls that a refusal spoils are many. Advantages of groups that want no call are multiplied by
+Whether to call is one decision, and before a policy can tell queries apart it makes it for all of them alike. In a
+group whose advantages A sum to 0, the gradient on the log-odds of calling is `sum(A_i * called_i)`: up where calls are
+wanted (C), down where none is (R). Where C is larger, false calls rise, whatever share of the examples wants a refusal;
+and C is largest at the start, while refusals of what can be done still stand in many groups. Advantages of groups that
+want no call are multiplied by
 
-    w = min(4, max(1, refusal_push · C / R))        C and R summed over the last generations, each counting 0.8 of the next
+    w = min(4, max(1, refusal_push * C / R))     C and R summed over generations, each counting 0.8 of the next
 
-so that both push alike at least. Below 1 it never goes: where refusals push harder by themselves, they may.
+so that they push as hard at least. Below 1 it never goes: where refusals push harder by themselves, they may.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ def pushes(advantages: Sequence[float], called: Sequence[bool], wanted: Sequence
 class RefusalPushMixin:
     """Stands before a `GRPOTrainer`; `push_refusals` turns it on. The pushes are those of all processes together.
 
-    The weights are in what is trained on, not in the advantages that are logged; each generation logs `refusals/weight`,
-    `refusals/push` and `calls/push`.
+    The weights are in what is trained on, not in the advantages that are logged; each generation logs
+    `refusals/weight`, `refusals/push` and `calls/push`.
     """
 
     refusal_push: RefusalPush | None = None
