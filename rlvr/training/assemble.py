@@ -207,7 +207,10 @@ def _grpo_trainer(job: Job) -> Any:
             **(road.trainer_options if road else {}),
         )
     if recipe.refusal_push is not None:
-        trainer.push_refusals(recipe.refusal_push, recipe.parser, job.tokenizer if by_ids else None)
+        from rlvr.training.refusal_push import PushesAgain
+
+        push = trainer.push_refusals(recipe.refusal_push, recipe.parser, job.tokenizer if by_ids else None)
+        trainer.add_callback(PushesAgain(push))
     guard_server(trainer, recipe)
     if shared:
         trainer.skip_zero_advantage = recipe.skip_zero_advantage

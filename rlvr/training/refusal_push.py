@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from transformers import TrainerCallback
 
 from rlvr.rewards.parsing import decoded, parse_completion
 from rlvr.rewards.told import flag
@@ -77,9 +78,10 @@ class RefusalPushMixin:
     _parser: str = "hermes"
     _tokenizer: Any = None
 
-    def push_refusals(self, target: float, parser: str, tokenizer: Any = None) -> None:
+    def push_refusals(self, target: float, parser: str, tokenizer: Any = None) -> RefusalPush:
         """Turn it on; `tokenizer` where a completion's ids are to be read in place of its text."""
         self.refusal_push, self._parser, self._tokenizer = RefusalPush(target), parser, tokenizer
+        return self.refusal_push
 
     # TRL's private methods, each called through: groups.py says why.
 
@@ -114,6 +116,19 @@ class RefusalPushMixin:
         opened = flag("reasoning_opened", row.get("reasoning_opened", False))
         parsed = parse_completion(decoded(completion, ids, self._tokenizer), self._parser, reasoning_opened=opened)
         return parsed.outcome in (Outcome.CALLS, Outcome.MALFORMED)
+
+
+class PushesAgain(TrainerCallback):  # type: ignore[misc]
+    """A resumed run sums up what its steps before have logged."""
+
+    def __init__(self, push: RefusalPush) -> None:
+        self.push = push
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.push.calls = self.push.refusals = 0.0
+        for entry in state.log_history:
+            if "calls/push" in entry:
+                self.push.weigh(entry["calls/push"], entry["refusals/push"])
 
 
 def _ground_truth(value: Any) -> Any:

@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("trl", reason="needs the train extra")
 
-from rlvr.training.refusal_push import MOST, RefusalPush, RefusalPushMixin, pushes  # noqa: E402
+from rlvr.training.refusal_push import MOST, PushesAgain, RefusalPush, RefusalPushMixin, pushes  # noqa: E402
 
 CALL = '<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>'
 BROKEN = '<tool_call>\n{"name": "f", "arguments"'
@@ -108,3 +108,19 @@ def test_nothing_is_weighed_unasked_nor_in_evaluation() -> None:
     trainer.push_refusals(1.0, "hermes")
     assert trainer._generate_and_score_completions(ROWS)["advantages"].tolist() == pytest.approx(ADVANTAGES)
     assert not trainer._metrics["train"]
+
+
+def test_a_resumed_run_goes_on_with_the_pushes_of_its_steps_before() -> None:
+    straight, resumed = RefusalPush(1.0), RefusalPush(1.0)
+    logged = [
+        {"calls/push": 4.0, "refusals/push": 1.0},
+        {"selection/strict": 0.4},
+        {"calls/push": 3.0, "refusals/push": 2.0},
+    ]
+    for entry in logged:
+        if "calls/push" in entry:
+            straight.weigh(entry["calls/push"], entry["refusals/push"])
+    for _ in range(2):  # begun twice, it sums once
+        PushesAgain(resumed).on_train_begin(None, SimpleNamespace(log_history=logged), None)
+    assert resumed == straight
+    assert resumed.weigh(1.0, 1.0) == straight.weigh(1.0, 1.0)
