@@ -74,24 +74,24 @@ class RefusalPushMixin:
     """
 
     refusal_push: RefusalPush | None = None
-    _scored: tuple[list[dict[str, Any]], list[Any], list[Any]] | None = None
-    _parser: str = "hermes"
-    _tokenizer: Any = None
+    _push_scored: tuple[list[dict[str, Any]], list[Any], list[Any]] | None = None
+    _push_parser: str = "hermes"
+    _push_tokenizer: Any = None
 
     def push_refusals(self, target: float, parser: str, tokenizer: Any = None) -> RefusalPush:
         """Turn it on; `tokenizer` where a completion's ids are to be read in place of its text."""
-        self.refusal_push, self._parser, self._tokenizer = RefusalPush(target), parser, tokenizer
+        self.refusal_push, self._push_parser, self._push_tokenizer = RefusalPush(target), parser, tokenizer
         return self.refusal_push
 
     # TRL's private methods, each called through: groups.py says why.
 
     def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> Any:
-        self._scored = (inputs, completions, completion_ids_list)
+        self._push_scored = (inputs, completions, completion_ids_list)
         return super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)  # type: ignore[misc]
 
     def _generate_and_score_completions(self, inputs: Any) -> Any:
         out = super()._generate_and_score_completions(inputs)  # type: ignore[misc]
-        scored, self._scored = self._scored, None
+        scored, self._push_scored = self._push_scored, None
         if self.refusal_push is not None and scored is not None and self.model.training:  # type: ignore[attr-defined]
             self._weigh(out, *scored)
         return out
@@ -114,7 +114,7 @@ class RefusalPushMixin:
     def _called(self, row: dict[str, Any], completion: Any, ids: Any) -> bool:
         """Whether a completion calls, or tries to."""
         opened = flag("reasoning_opened", row.get("reasoning_opened", False))
-        parsed = parse_completion(decoded(completion, ids, self._tokenizer), self._parser, reasoning_opened=opened)
+        parsed = parse_completion(decoded(completion, ids, self._push_tokenizer), self._push_parser, reasoning_opened=opened)
         return parsed.outcome in (Outcome.CALLS, Outcome.MALFORMED)
 
 

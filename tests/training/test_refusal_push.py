@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections import defaultdict
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -124,3 +126,86 @@ def test_a_resumed_run_goes_on_with_the_pushes_of_its_steps_before() -> None:
         PushesAgain(resumed).on_train_begin(None, SimpleNamespace(log_history=logged), None)
     assert resumed == straight
     assert resumed.weigh(1.0, 1.0) == straight.weigh(1.0, 1.0)
+
+
+def test_a_run_weighs_and_a_resumed_one_weighs_alike(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tiny model calls nothing: here every second of its texts counts as a call."""
+    from rlvr.training.callbacks import LogCallback
+    from rlvr.training.recipe import load_recipe
+    from rlvr.training.run import train
+
+    monkeypatch.setattr(
+        RefusalPushMixin, "_called", lambda self, row, completion, ids: zlib.crc32(str(completion).encode()) % 2 == 0
+    )
+    module, composition, path = (tmp_path / name for name in ("own_rewards.py", "own.yaml", "recipe.yaml"))
+    module.write_text(REWARD, encoding="utf-8")
+    stages = "stages: {one: {weights: {format: 0.0, own: 1.0}}}"
+    composition.write_text(f'name: own\ncomponents: {{format: {{}}}}\nfunctions: {{own: "{module}:drawn"}}\n{stages}\n')
+    path.write_text(RECIPE.format(model=tiny_model, composition=composition), encoding="utf-8")
+    train(*load_recipe(path), tmp_path / "whole")
+    plain = LogCallback.on_save
+
+    def stop(self: Any, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        plain(self, args, state, control, **kwargs)
+        if state.global_step == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(LogCallback, "on_save", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(*load_recipe(path), tmp_path / "run")
+    monkeypatch.setattr(LogCallback, "on_save", plain)
+    train(*load_recipe(path), tmp_path / "run", resume=True)
+    told = [
+        [
+            (x["calls/push"], x["refusals/push"], x["refusals/weight"])
+            for x in map(json.loads, (tmp_path / name / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+            if "reward" in x
+        ]
+        for name in ("whole", "run")
+    ]
+    assert len(told[0]) == 4
+    assert told[0] == told[1]
+    push = RefusalPush(1.0)
+    assert [w for _, _, w in told[0]] == pytest.approx([push.weigh(c, r) for c, r, _ in told[0]])
+    assert len({w for _, _, w in told[0]}) > 1
+
+
+REWARD = """
+import zlib
+
+def drawn(completions, **columns):
+    return [float(zlib.crc32(str(c).encode()) % 7) for c in completions]
+"""
+RECIPE = """
+kind: grpo
+name: grpo
+model: {model}
+composition: {composition}
+stage: one
+rollout: transformers
+precision: fp32
+seed: 4
+refusal_push: 1.0
+data:
+  max_prompt_tokens: 900
+  order: even
+  sources:
+    - source: builtin
+      count: 40
+      seed: 2
+      languages: {{en: 1}}
+      tools_offered: {{1: 1}}
+      categories: {{simple: 1, irrelevance: 1}}
+trl:
+  per_device_train_batch_size: 16
+  num_generations: 4
+  max_completion_length: 16
+  max_steps: 4
+  learning_rate: 1e-4
+  temperature: 1.0
+  scale_rewards: none
+  loss_type: dapo
+  save_steps: 1
+"""
