@@ -114,7 +114,8 @@ class RefusalPushMixin:
     def _called(self, row: dict[str, Any], completion: Any, ids: Any) -> bool:
         """Whether a completion calls, or tries to."""
         opened = flag("reasoning_opened", row.get("reasoning_opened", False))
-        parsed = parse_completion(decoded(completion, ids, self._push_tokenizer), self._push_parser, reasoning_opened=opened)
+        text = decoded(completion, ids, self._push_tokenizer)
+        parsed = parse_completion(text, self._push_parser, reasoning_opened=opened)
         return parsed.outcome in (Outcome.CALLS, Outcome.MALFORMED)
 
 

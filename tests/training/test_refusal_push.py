@@ -167,7 +167,7 @@ def test_a_run_weighs_and_a_resumed_one_weighs_alike(
     ]
     assert len(told[0]) == 4
     assert told[0] == told[1]
-    push = RefusalPush(1.0)
+    push = RefusalPush(4.0)
     assert [w for _, _, w in told[0]] == pytest.approx([push.weigh(c, r) for c, r, _ in told[0]])
     assert len({w for _, _, w in told[0]}) > 1
 
@@ -187,7 +187,7 @@ stage: one
 rollout: transformers
 precision: fp32
 seed: 4
-refusal_push: 1.0
+refusal_push: 4.0
 data:
   max_prompt_tokens: 900
   order: even
