@@ -190,10 +190,10 @@ def _query(row: Mapping[str, Any]) -> str | None:
 def _score_rows(path: Path, composition: Composition, settings: Mapping[str, Any], opened: bool) -> Iterator[Breakdown]:
     for where, row in read_objects(path):
         needed = ("completion", "tools", "ground_truth")
-        null = [name for name in needed if name in row and row[name] is None]
-        if null:
+        missing = [name for name in needed if row.get(name) is None]
+        null = [name for name in missing if name in row]
+        if null and null == missing != ["ground_truth"]:
             raise DataError(where, f"{', '.join(null)}: null")
-        missing = [name for name in needed if name not in row]
         if missing:
             hint = (
                 " (where no call is wanted it is [])" if missing == ["ground_truth"] else f"; it has {', '.join(row)}"
