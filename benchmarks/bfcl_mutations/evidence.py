@@ -18,7 +18,7 @@ from bfcl_mutations.official import Row
 _DROPPED = re.compile(r"[ ,./\-_*^]")
 _TYPOGRAPHIC = re.compile(r"[\u2010-\u2015\u2018-\u201f\u2022\u2027\u2212\u2219\u02bc\u3001\u3002]")
 _TONES = re.compile(r"[òóỏõọÒÓỎÕỌ][aeAE]|[ùúủũụÙÚỦŨỤ][yY]|Ð|[oO][àáảãạèéẻẽẹ]|[uU][ỳýỷỹỵ]")
-_SIGNED = re.compile(r"(^|\s)-+\w|\w-+(\s|$)|[*^]|[\d)] ?/")
+_SIGNED = re.compile(r"""(^|[\s,;:=("'\[])-+\w|\w-+([\s,;)"'\]]|$)|[*^]|[\d)] ?/""")
 _KINDS = {"string": str, "integer": int, "float": float, "boolean": bool, "array": list, "tuple": list, "dict": dict}
 
 
