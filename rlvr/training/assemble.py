@@ -182,9 +182,8 @@ def _grpo_trainer(job: Job) -> Any:
             parser=recipe.parser, eos_token_ids=eos, tokenizer=job.tokenizer if by_ids else None
         )
     )
-    more = {**rollout_options(job), **(road.config_options if road else {})}
-    options = {**_options(job), **more, "reward_weights": composition.weights()}
-    args = trl_config(GRPOConfig, options)
+    options = {**_options(job), **rollout_options(job), **(road.config_options if road else {})}
+    args = trl_config(GRPOConfig, {**options, "reward_weights": composition.weights()})
     rows = road.rows if road else grpo_rows(job.rendered, job.tokenizer)
     weights = {r.__name__: w for r, w in zip(rewards, composition.weights(), strict=True)}
     samples = (TrajectorySampleCallback if road else SampleCallback)(job.folder, weights, rows, recipe.parser)
@@ -206,11 +205,7 @@ def _grpo_trainer(job: Job) -> Any:
             **trainer_options(recipe.lora, job.model),
             **(road.trainer_options if road else {}),
         )
-    if recipe.refusal_push is not None:
-        from rlvr.training.refusal_push import PushesAgain
-
-        push = trainer.push_refusals(recipe.refusal_push, recipe.parser, job.tokenizer if by_ids else None)
-        trainer.add_callback(PushesAgain(push))
+    _push_refusals(trainer, job, by_ids)
     guard_server(trainer, recipe)
     if shared:
         trainer.skip_zero_advantage = recipe.skip_zero_advantage
@@ -223,6 +218,14 @@ def _grpo_trainer(job: Job) -> Any:
     if looks is not None:
         trainer.add_callback(looks)
     return _watch(job, trainer, looks)
+
+
+def _push_refusals(trainer: Any, job: Job, by_ids: bool) -> None:
+    from rlvr.training.refusal_push import PushesAgain
+
+    if job.recipe.refusal_push is not None:
+        push = trainer.push_refusals(job.recipe.refusal_push, job.recipe.parser, job.tokenizer if by_ids else None)
+        trainer.add_callback(PushesAgain(push))
 
 
 def _looks(job: Job, trainer: Any, composition: Any, table: Any) -> Any:
