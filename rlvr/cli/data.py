@@ -45,7 +45,7 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--recipe", metavar="RECIPE", help="as JSONL: the mixture of a recipe (with its long prompts)")
     what.add_argument("--source", choices=("builtin",), help="as JSONL: the built-in generator")
     data_build.add_flags(parser)
-    parser.add_argument("--split", choices=("train", "heldout"), help="default: train")
+    parser.add_argument("--split", choices=("train", "validation", "heldout"), help="default: train")
     parser.add_argument("--count", type=int, metavar="N", help="how many examples (default: 1000)")
     parser.add_argument("--seed", type=int, metavar="N", help="default: 0")
     parser.add_argument("--languages", metavar="en=2,vi=1,zh=1", help="shares, or names alone for equal shares")

@@ -45,11 +45,12 @@ class SourceOptions:
     max_tools: int | None = None
     repeat: int = 1
     categories: Mapping[str, float] | None = None
-    split: Literal["train", "heldout"] = "train"
+    split: Literal["train", "validation", "heldout"] = "train"
     languages: Mapping[str, float] | None = None
     tools_offered: Mapping[int, float] | None = None
     group_size: int = 6
     spoken: float = 0.2
+    states_optional: float | None = None
     vary: float = 0.0
 
     def __post_init__(self) -> None:
@@ -66,6 +67,8 @@ class SourceOptions:
                 raise ValueError(f"{name}: got {value}, expected at least {least}")
             if value is not None and value > _MOST:
                 raise ValueError(f"{name}: got {value:.4g}, expected at most {_MOST}")
+        if self.source == "parquet" and self.split == "validation":
+            raise ValueError("split: validation is the generator's; what `rlvr data build` wrote has train and heldout")
         self._check_idle()
         _known("categories", self.categories, CATEGORIES)
         _known("languages", self.languages, LANGUAGES)
@@ -83,11 +86,11 @@ class SourceOptions:
 _MOST = 1_000_000_000
 _IDLE: Mapping[str, tuple[str, ...]] = {
     "builtin": ("path", "shuffle", "negatives", "expects", "max_tools", "repeat"),
-    "jsonl": ("split", "languages", "tools_offered", "group_size", "spoken"),
-    "parquet": ("languages", "tools_offered", "group_size", "spoken"),
+    "jsonl": ("split", "languages", "tools_offered", "group_size", "spoken", "states_optional"),
+    "parquet": ("languages", "tools_offered", "group_size", "spoken", "states_optional"),
 }
 _IDLE_REASON: Mapping[str, str] = {
-    "builtin": "what is generated is said by categories, languages, tools_offered, group_size and spoken",
+    "builtin": "what is generated is said by the generator's own keys, such as categories, languages and tools_offered",
     "jsonl": "its rows are as the file has them",
     "parquet": "its rows are as the file has them",
 }
@@ -210,7 +213,8 @@ def _generator_options(source: SourceOptions) -> GeneratorOptions:
         for name in ("categories", "languages", "tools_offered")
         if getattr(source, name) is not None
     }
-    return GeneratorOptions(group_size=source.group_size, spoken=source.spoken, **given)
+    plain = {name: getattr(source, name) for name in ("group_size", "spoken", "states_optional")}
+    return GeneratorOptions(**plain, **given)
 
 
 def _with_negatives(rows: Sequence[Example], source: SourceOptions, turn: int) -> Iterator[Example]:

@@ -116,6 +116,8 @@ def test_the_generator_skips_and_takes_options(tmp_path: Path) -> None:
     assert {e.lang for e in examples} == {"vi"}
     assert {len(e.tools) for e in examples if e.ground_truth} == {3}
     assert {e.meta["split"] for e in examples} == {"heldout"}
+    stating = load(tmp_path, SourceOptions("builtin", count=20, seed=4, states_optional=1.0))
+    assert stating == [one_key(e, "train") for e in generate("train", 20, 4, GeneratorOptions(states_optional=1.0))]
 
 
 def test_sources_follow_each_other_and_ids_are_unique(file: str, tmp_path: Path) -> None:
@@ -177,6 +179,9 @@ def test_counts() -> None:
         ({"source": "jsonl", "path": "a", "split": "heldout"}, "split: does nothing for source jsonl"),
         ({"source": "jsonl", "path": "a", "languages": {"en": 1}}, "languages: does nothing for source jsonl"),
         ({"source": "parquet", "path": "a", "group_size": 2}, "group_size: does nothing for source parquet"),
+        ({"source": "parquet", "path": "a", "states_optional": 0.5}, "states_optional: does nothing for source parq"),
+        ({"source": "parquet", "path": "a", "split": "validation"}, "split: validation is the generator's"),
+        ({"source": "builtin", "count": 1, "states_optional": 2}, "states_optional: got 2, expected a share between 0"),
         ({"source": "jsonl", "path": "a", "repeat": 0}, "repeat: got 0"),
         ({"source": "builtin", "count": 1, "categories": {"simpel": 1}}, "categories: simpel unknown"),
         ({"source": "builtin", "count": 1, "languages": {"fr": 1}}, "fr unknown, expected some of en, vi, zh"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from rlvr.data.build.recipe import SourceChoice
-from rlvr.data.generator import GeneratorOptions, generate
+from rlvr.data.generator import SPLITS, GeneratorOptions, generate
 from rlvr.data.license import with_license
 from rlvr.data.rows import Row, Shard, count_rows, find_shards, read_shard
 from rlvr.data.sources import get_source, toucan
@@ -186,6 +186,6 @@ def _generator(choice: SourceChoice) -> tuple[str, int, GeneratorOptions]:
     split, seed = given.get("split", choice.split), given.get("seed", 0)
     if choice.location is not None:
         raise ValueError("location: the generator has none; give its seed as options: {seed: 7}")
-    if split not in ("train", "heldout") or not isinstance(seed, int):
-        raise ValueError(f"got split {split!r} and seed {seed!r}, expected train or heldout, and an integer")
+    if split not in SPLITS or not isinstance(seed, int):
+        raise ValueError(f"got split {split!r} and seed {seed!r}, expected one of {', '.join(SPLITS)}, and an integer")
     return split, seed, GeneratorOptions(**{k: v for k, v in given.items() if k in known})

@@ -1,7 +1,7 @@
 """The catalogue of tools behind the built-in generator: `rlvr/data/catalogue/<domain>.yaml`, written for this library.
 
-A tool stands in one split only (`train` or `heldout`), and its templates with it, so that the held-out split shares no
-tool and no template with the training split. docs/catalogue.md describes the file format.
+A tool stands in one split only, and its templates with it, so that the splits share no tool and no template: `train`,
+`heldout` for the evaluation, and `validation` for what is chosen while training (the looks of `selection`). docs/catalogue.md describes the file format.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rlvr.tools import validate
 from rlvr.types import Tool
 
 LANGUAGES = ("en", "vi", "zh")
-SPLITS = ("train", "heldout")
+SPLITS = ("train", "validation", "heldout")
 FOLDER = Path(__file__).resolve().parent.parent / "catalogue"
 POOLS_FILE = Path(__file__).resolve().parent / "pools.yaml"
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
@@ -63,6 +63,11 @@ class CatalogueTool:
         if first == second:
             return True
         return self.once_per is not None and all(first.get(name) == second.get(name) for name in self.once_per)
+
+    def states_optional(self, template: Template) -> bool:
+        """Whether a template states a parameter that the tool does not require."""
+        stated = {path.split(".")[0] for path in (*template.placeholders, *template.fixed)}
+        return not stated <= set(self.tool.parameters.get("required", ()))
 
     def literal(self, lang: str) -> tuple[Template, ...]:
         """The templates of a language in whose queries every value stands as the call has it."""
@@ -162,7 +167,7 @@ def check_tool(tool: CatalogueTool) -> list[str]:
     """What is wrong with an entry: too few templates, unknown placeholders, a required argument not asked for."""
     problems = []
     if tool.split not in SPLITS:
-        problems.append(f"split: got {tool.split!r}, expected train or heldout")
+        problems.append(f"split: got {tool.split!r}, expected one of {', '.join(SPLITS)}")
     problems += [
         f"once_per: {name!r} is no parameter"
         for name in tool.once_per or ()

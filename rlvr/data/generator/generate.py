@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
 from rlvr.data.generator.catalogue import LANGUAGES, CatalogueTool, Template, load_catalogue
+from rlvr.data.generator.tasks import load_tasks
 from rlvr.data.generator.two_steps import TwoStepGroup
 from rlvr.data.generator.values import sample_arguments
 from rlvr.data.generator.words import join_queries, refusal
@@ -42,6 +43,10 @@ class GeneratorOptions:
     examples want the first call, half the second, after the first one's result (`multi_turn`). The other groups are the
     same whatever it is.
 
+    `states_optional` is the share, between 0 and 1, of requests for a tool whose query states an optional parameter of
+    it, where the tool has templates that do and such that do not; `None` leaves it to the templates. Requests that
+    nothing fits are drawn alike, so that what a query states does not tell whether to call.
+
     Raises `ValueError` on shares that no example could be drawn with.
     """
 
@@ -60,6 +65,7 @@ class GeneratorOptions:
     group_size: int = 6
     spoken: float = 0.2
     two_step: float = 0.0
+    states_optional: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("languages", "categories", "tools_offered", "negatives"):
@@ -73,10 +79,10 @@ class GeneratorOptions:
         unserved = sorted(set(self.categories) - {*FOR_ONE, *FOR_MANY, "irrelevance"})
         if unserved:
             raise ValueError(f"categories: {', '.join(unserved)} is not made by the generator")
-        if not 0 <= self.spoken <= 1:
-            raise ValueError(f"spoken: got {self.spoken}, expected a share between 0 and 1")
-        if not 0 <= self.two_step <= 1:
-            raise ValueError(f"two_step: got {self.two_step}, expected a share between 0 and 1")
+        for name in ("spoken", "two_step", "states_optional"):
+            share = getattr(self, name)
+            if share is not None and not 0 <= share <= 1:
+                raise ValueError(f"{name}: got {share}, expected a share between 0 and 1")
         if not all(type(size) is int and 1 <= size <= MOST_TOOLS for size in self.tools_offered):
             raise ValueError(f"tools_offered: got {dict(self.tools_offered)}, expected sizes from 1 to {MOST_TOOLS}")
         if type(self.group_size) is not int or self.group_size < 1:
@@ -88,8 +94,14 @@ class GeneratorOptions:
 
 
 def generate(split: str, count: int, seed: int, options: GeneratorOptions | None = None) -> Iterator[Example]:
-    """Yield `count` examples of a split (`train` or `heldout`), each with its ground truth or a refusal expected."""
+    """Yield `count` examples of a split, each with its ground truth or a refusal expected.
+
+    The splits are `train`, `heldout` for an evaluation, and `validation` for what is chosen while training. Raises
+    `ValueError` on `two_step` with a split that has no tasks of two steps.
+    """
     options = options or GeneratorOptions()
+    if options.two_step and not any(task.asks.split == split for task in load_tasks()):
+        raise ValueError(f"two_step: the split {split} has no tasks of two steps")
     made = (example for g in itertools.count() for example in _group(split, seed, g, options))
     yield from itertools.islice(made, count)
 
@@ -176,9 +188,9 @@ class _Maker:
         self, category: str, wanted: Sequence[CatalogueTool], offered: Sequence[CatalogueTool]
     ) -> Example | None:
         """An example that asks for these; `None` where no requests for them go together."""
-        parts = [self._query(tool) for tool in wanted]
+        parts = [self._query(tool, self.rng) for tool in wanted]
         if len(wanted) > 1 and parts[0][1] == parts[1][1] and wanted[0] is wanted[1]:
-            parts[1] = self._query(wanted[1])  # the same call twice: draw again, once
+            parts[1] = self._query(wanted[1], self.rng)  # the same call twice: draw again, once
         apart = self._unlike(wanted, parts)
         if apart is None:
             return None
@@ -210,15 +222,18 @@ class _Maker:
             for _ in range(20):
                 if not any(tool.clash(part[1], earlier) for earlier in seen):
                     break
-                part = sample_arguments(tool, rng.choice(self._templates(tool)), self.lang, rng.randrange(2**32))
+                part = self._query(tool, rng)
             else:
                 return None
             out.append(part)
         return out
 
-    def _query(self, tool: CatalogueTool) -> _Part:
-        template = self.rng.choice(self._templates(tool))
-        return sample_arguments(tool, template, self.lang, self.rng.randrange(2**32))
+    def _query(self, tool: CatalogueTool, rng: random.Random) -> _Part:
+        templates, share = self._templates(tool), self.options.states_optional
+        if share is not None:
+            stating = rng.random() < share
+            templates = [t for t in templates if tool.states_optional(t) == stating] or templates
+        return sample_arguments(tool, rng.choice(templates), self.lang, rng.randrange(2**32))
 
     def _templates(self, tool: CatalogueTool) -> Sequence[Template]:
         """A tool that is asked for beside a list that does not offer it may have no literal template."""

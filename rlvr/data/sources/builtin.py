@@ -13,7 +13,7 @@ from rlvr.data.sources.own_form import examples
 from rlvr.errors import UsageError
 from rlvr.types import Example
 
-SPLITS = ("train", "heldout")
+SPLITS = ("train", "validation", "heldout")
 
 
 def generated(seed: str | None, split: str, start: int, stop: int | None) -> Iterator[Example]:

@@ -131,11 +131,11 @@ def _given(location: str, count: int) -> list[Example]:
 
 
 def _pool(servers: str, base: Sequence[Example]) -> list[tuple[str, Tool]]:
-    """The tools that distractors are drawn from: of servers, of the other examples, or the whole built-in catalogue."""
+    """The tools that distractors are drawn from: of servers, of the other examples, or the catalogue's but for validation."""
     if servers:
         return [(server.label or "", tool) for server in read_servers(servers) for tool in server.tools]
     mine = [(str(e.meta.get("domain") or ""), tool) for e in base for tool in e.tools]
-    return [*mine, *((t.domain, t.tool) for t in load_catalogue())]
+    return [*mine, *((t.domain, t.tool) for t in load_catalogue() if t.split != "validation")]
 
 
 def _chosen(text: str) -> list[str]:

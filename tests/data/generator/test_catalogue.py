@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rlvr.data.generator import LANGUAGES, CatalogueTool, load_catalogue
+from rlvr.data.generator import LANGUAGES, SPLITS, CatalogueTool, load_catalogue
 from rlvr.data.generator.catalogue import check_tool, load_pools
 from rlvr.data.generator.words import load_words
 from rlvr.errors import ConfigError
@@ -63,21 +64,26 @@ def test_the_kinds_of_parameters_are_all_there() -> None:
 
 
 def test_the_splits_share_no_tool_template_or_joiner() -> None:
-    names = {s: {t.name for t in CATALOGUE if t.split == s} for s in ("train", "heldout")}
-    assert not names["train"] & names["heldout"]
-    assert min(len(n) for n in names.values()) >= 30
+    names = {s: {t.name for t in CATALOGUE if t.split == s} for s in SPLITS}
+    domains = {s: {t.domain for t in CATALOGUE if t.split == s} for s in SPLITS}
+    assert sum(map(len, names.values())) == len(set().union(*names.values())) == len(CATALOGUE)
+    assert len(names["train"]) >= 100
+    assert len(names["heldout"]) >= 30
+    assert len(names["validation"]) >= 15
+    assert not domains["validation"] & (domains["train"] | domains["heldout"])
     joiners = load_words()["joiners"]
     for lang in LANGUAGES:
-        assert not templates("train", lang) & templates("heldout", lang)
-        assert not set(joiners["train"][lang]) & set(joiners["heldout"][lang])
+        for one, other in itertools.combinations(SPLITS, 2):
+            assert not templates(one, lang) & templates(other, lang)
+            assert not set(joiners[one][lang]) & set(joiners[other][lang])
 
 
 def test_every_language_has_its_own_letters() -> None:
-    for text in templates("train", "zh") | templates("heldout", "zh"):
+    for text in set().union(*(templates(s, "zh") for s in SPLITS)):
         assert any("\u4e00" <= c <= "\u9fff" for c in text), text
     simplified = set("们这说话时间会车东书应关门问实处帮请谢")
-    assert not [t for t in templates("train", "zh") | templates("heldout", "zh") if set(t) & simplified]
-    for text in templates("train", "vi") | templates("heldout", "vi"):
+    assert not [t for s in SPLITS for t in templates(s, "zh") if set(t) & simplified]
+    for text in set().union(*(templates(s, "vi") for s in SPLITS)):
         assert any(ord(c) > 127 for c in text), text
 
 
@@ -103,7 +109,7 @@ ENTRY: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"split": "test"}, "split: got 'test', expected train or heldout"),
+        ({"split": "test"}, "split: got 'test', expected one of train, validation, heldout"),
         ({"templates": {**ENTRY["templates"], "vi": ["a {n}"]}}, "vi: 1 templates, at least 2 are wanted"),
         ({"templates": {**ENTRY["templates"], "zh": ["a {m}", "b {n}"]}}, "zh: no values for m"),
         ({"templates": {**ENTRY["templates"], "zh": ["a", "b {n}"]}}, "zh: 'a': n: missing"),

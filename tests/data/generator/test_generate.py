@@ -266,10 +266,46 @@ def test_spoken_values_may_stand_in_other_words(split: str) -> None:
     assert 0.05 < sum(str(v) not in e.query for e, v in values) / len(values) < 0.6
 
 
-@pytest.mark.parametrize("share", [-0.1, 1.1])
-def test_a_share_of_spoken_values_out_of_range_is_refused(share: float) -> None:
-    with pytest.raises(ValueError, match=r"spoken: got .*, expected a share between 0 and 1"):
-        GeneratorOptions(spoken=share)
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+@pytest.mark.parametrize("name", ["spoken", "two_step", "states_optional"])
+def test_a_share_out_of_range_is_refused(name: str, share: float) -> None:
+    with pytest.raises(ValueError, match=rf"{name}: got .*, expected a share between 0 and 1"):
+        GeneratorOptions(**{name: share})
+
+
+def test_a_split_without_tasks_of_two_steps() -> None:
+    with pytest.raises(ValueError, match="two_step: the split validation has no tasks of two steps"):
+        next(generate("validation", 1, 0, GeneratorOptions(two_step=0.1)))
+
+
+def stating(split: str, share: float | None, category: str = "simple") -> list[bool]:
+    """Of the requests for tools that can be asked for with an optional parameter and without, which have one.
+
+    For a negative it is the request that nothing fits.
+    """
+    options = GeneratorOptions(categories={category: 1.0}, states_optional=share, spoken=0.0)
+    out = []
+    for e in generate(split, 900, 5, options):
+        asked = [c.canonical().to_json() for c in e.ground_truth] or e.meta["negative"]["asked"]
+        tool = CATALOGUE[asked[0]["name"]]
+        required = set(tool.tool.parameters["required"])
+        stated = [{*t.placeholders, *t.fixed} <= required for t in tool.literal(str(e.lang))]
+        if len(set(stated)) == 2:
+            out.append(not set(asked[0]["arguments"]) <= required)
+    return out
+
+
+@both
+@pytest.mark.parametrize("category", ["simple", "irrelevance"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
+def test_the_share_of_requests_that_state_an_optional_parameter(split: str, category: str, share: float) -> None:
+    found = stating(split, share, category)
+    assert len(found) > 150
+    assert abs(sum(found) / len(found) - share) < (0.1 if 0 < share < 1 else 1e-9)
+
+
+def test_left_out_it_is_the_templates_own_share() -> None:
+    assert sum(stating("train", None)) / len(stating("train", None)) == pytest.approx(0.42, abs=0.06)
 
 
 def test_a_refusal_names_the_subject_of_the_tools_only_where_it_is_another() -> None:
