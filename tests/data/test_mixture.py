@@ -190,7 +190,7 @@ def test_counts() -> None:
         ({"source": "builtin", "count": 1, "tools_offered": {"two": 1}}, "the key 'two' is not an integer"),
         ({"source": "builtin", "count": 1, "tools_offered": {1: 1}, "categories": {"multiple": 1}}, "no size fits"),
         ({"source": "bultin", "count": 1}, "Did you mean builtin?"),
-        ({"source": "builtin", "count": 1, "split": "test"}, "expected one of train, heldout"),
+        ({"source": "builtin", "count": 1, "split": "test"}, "expected one of train, validation, heldout"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told(source: dict[str, Any], message: str) -> None:

@@ -1,7 +1,8 @@
 """The catalogue of tools behind the built-in generator: `rlvr/data/catalogue/<domain>.yaml`, written for this library.
 
 A tool stands in one split only, and its templates with it, so that the splits share no tool and no template: `train`,
-`heldout` for the evaluation, and `validation` for what is chosen while training (the looks of `selection`). docs/catalogue.md describes the file format.
+`heldout` for the evaluation, and `validation` for what is chosen while training (the looks of `selection`).
+docs/catalogue.md describes the file format.
 """
 
 from __future__ import annotations

@@ -131,7 +131,10 @@ def _given(location: str, count: int) -> list[Example]:
 
 
 def _pool(servers: str, base: Sequence[Example]) -> list[tuple[str, Tool]]:
-    """The tools that distractors are drawn from: of servers, of the other examples, or the catalogue's but for validation."""
+    """The tools that distractors are drawn from: of servers, or of the other examples and the catalogue.
+
+    Those for validation, which came later, are left out: a seed draws what it drew.
+    """
     if servers:
         return [(server.label or "", tool) for server in read_servers(servers) for tool in server.tools]
     mine = [(str(e.meta.get("domain") or ""), tool) for e in base for tool in e.tools]

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from rlvr.data.generator import LANGUAGES, load_catalogue
+from rlvr.data.generator import LANGUAGES, SPLITS, load_catalogue
 from rlvr.data.generator.words import join_queries, load_words, preamble, reasoning, refusal
 from rlvr.rewards import classify_words, detect_language
 
@@ -50,7 +50,7 @@ def test_another_language_falls_back_to_english() -> None:
     assert detect_language(refusal("fr", random.Random(0))) == "en"
 
 
-@pytest.mark.parametrize("split", ["train", "heldout"])
+@pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_joined_queries_hold_both_with_punctuation(split: str, lang: str) -> None:
     for seed in range(30):
@@ -60,7 +60,7 @@ def test_joined_queries_hold_both_with_punctuation(split: str, lang: str) -> Non
         assert "{" not in text
 
 
-@pytest.mark.parametrize("split", ["train", "heldout"])
+@pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_three_requests_are_not_announced_as_two(split: str, lang: str) -> None:
     counting = load_words()["counting"][lang]
@@ -69,7 +69,7 @@ def test_three_requests_are_not_announced_as_two(split: str, lang: str) -> None:
     )
     assert not [t for t in three if any(c in t for c in counting)]
     assert {c for t in two for c in counting if c in t}
-    joiners = " ".join(j for split in ("train", "heldout") for j in load_words()["joiners"][split][lang])
+    joiners = " ".join(j for split in SPLITS for j in load_words()["joiners"][split][lang])
     assert all(c in joiners for c in counting)
 
 
