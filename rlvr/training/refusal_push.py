@@ -1,4 +1,4 @@
-"""Keeps a GRPO run from drifting towards calls, or towards refusals: the side that pushes harder is damped.
+"""Against a GRPO run's drift towards calls, or towards refusals: the side that pushes harder is damped.
 
 Whether to call is one decision, and before a policy can tell queries apart it makes it for all of them alike, of a
 language at least. In a group whose advantages A sum to 0, the gradient on the log-odds of calling is
