@@ -30,7 +30,7 @@ class SourceOptions:
     where it is left out), after `skip`; a file is shuffled with `seed` first unless `shuffle: false`. `negatives` is
     the share, between 0 and 1, of a file's calling examples that become negatives by server shuffle: their tools are
     swapped with another example's. `expects` overrides what a file says of its no-call rows. `categories` keeps only
-    the named ones. `vary` is the share of lists of tools that get other names, other optional parameters, and other
+    the named ones. `vary` is the share of lists of tools that get other names, further optional parameters, and other
     names, things and codes in their queries (`rlvr.data.vary`).
     """
 

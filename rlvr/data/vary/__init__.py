@@ -2,7 +2,7 @@
 
 A catalogue of a hundred tools is soon known by heart: a model then calls by habit, and fails on a tool that it has not
 seen. Function masking (Hammer, arXiv:2410.04587) puts random names in the place of known ones; here they are other
-plausible names, with optional parameters gone or added, and other names and codes in the queries. What is right stays
+plausible names, with optional parameters added, and other names and codes in the queries. What is right stays
 right: calls, tools and queries change together.
 """
 
@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from rlvr.data.vary.names import Renamed, vary_tool
+from rlvr.data.vary.optional import fitting, optional_parameters
 from rlvr.data.vary.values import leaves, load_things, plain, strings, vary_values
 from rlvr.types import Example, GoldCall, OneOf, Tool
 
@@ -32,12 +33,12 @@ def vary(examples: Sequence[Example], seed: int, share: float = 1.0) -> list[Exa
         share: of lists of tools that are varied, between 0 and 1.
     """
     out: list[Example] = []
-    others = _others(examples)
+    others, known = _others(examples), optional_parameters(examples)
     for index, (_, group) in enumerate(itertools.groupby(examples, key=lambda e: e.tools)):
         members = list(group)
         rng = random.Random(f"{seed}/{index}/{members[0].id}")
         varied = rng.random() < share and all(_simple(e) for e in members)
-        out += _vary_group(members, others, rng) if varied else members
+        out += _vary_group(members, others, known, rng) if varied else members
     return out
 
 
@@ -67,20 +68,15 @@ def _others(examples: Sequence[Example]) -> dict[str, list[str]]:
     return {lang: sorted(words) for lang, words in out.items()}
 
 
-def _vary_group(members: list[Example], others: Mapping[str, list[str]], rng: random.Random) -> list[Example]:
-    renamed = _vary_tools(members[0].tools, members, rng)
+def _vary_group(
+    members: list[Example], others: Mapping[str, list[str]], known: Mapping[str, Any], rng: random.Random
+) -> list[Example]:
+    renamed: dict[str, Renamed] = {}
+    further = fitting(known, members)
+    for tool in members[0].tools:
+        taken = {r.tool.name for r in renamed.values()} | {t.name for t in members[0].tools if t is not tool}
+        renamed[tool.name] = vary_tool(tool, taken, rng, further)
     return [_vary_example(example, renamed, others, random.Random(rng.random())) for example in members]
-
-
-def _vary_tools(tools: Sequence[Tool], members: list[Example], rng: random.Random) -> dict[str, Renamed]:
-    used: dict[str, set[str]] = {tool.name: set() for tool in tools}
-    for call in itertools.chain.from_iterable(e.ground_truth for e in members):
-        used[call.name] |= set(call.arguments)
-    out: dict[str, Renamed] = {}
-    for tool in tools:
-        taken = {r.tool.name for r in out.values()} | {t.name for t in tools if t is not tool}
-        out[tool.name] = vary_tool(tool, frozenset(used[tool.name]), taken, rng)
-    return out
 
 
 def _vary_example(

@@ -1,4 +1,4 @@
-"""Other names, other optional parameters, another order: the same tool as another team would have written it."""
+"""Other names, further optional parameters, another order: the same tool as another team would have written it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ FILE = Path(__file__).resolve().parent / "synonyms.yaml"
 STYLES = ("snake", "snake", "camel", "pascal", "dotted")
 ADDED = (0.4, 0.4, 0.2)
 """Shares of tools that get no further optional parameter, one, two."""
+AFFIXED = 0.2
+PREFIXES = ("preferred", "requested", "chosen", "wanted", "given")
+SUFFIXES = ("value", "input", "param", "field", "option")
 # Schema keywords beside which parameters can be renamed without breaking what refers to them by name.
 RENAMABLE = frozenset({"type", "properties", "required", "additionalProperties", "description"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -24,7 +27,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """A varied tool, and what its parameters are called now (old name → new name; dropped ones are missing)."""
+    """A varied tool, and what its parameters are called now (old name → new name)."""
 
     tool: Tool
     parameters: Mapping[str, str]
@@ -69,30 +72,33 @@ def styled(words: list[str], style: str) -> str:
     return "_".join(words)
 
 
-def vary_tool(tool: Tool, used: frozenset[str], taken: set[str], rng: random.Random) -> Renamed:
-    """Rename a tool and its parameters, drop optional parameters that nobody uses, add up to two, change the order.
+def vary_tool(tool: Tool, taken: set[str], rng: random.Random, further: Mapping[str, Any] | None = None) -> Renamed:
+    """Rename a tool and its parameters, change their order, add up to two optional ones.
 
-    `used` are the parameters that some call passes: they stay. `taken` are names of tools that may not be given again.
-    A schema with keywords that refer to parameters by name keeps its parameters' names.
+    None is dropped: what stays would be what some call fills. `taken` are names of tools that may not be given again,
+    `further` the optional parameters that can be added (name → schema). A schema with keywords that refer to parameters
+    by name keeps its parameters as they are.
     """
     name = _tool_name(tool.name, rng)
     if name in taken:
         name = tool.name
     schema = dict(tool.parameters)
+    own: dict[str, Any] = dict(schema.get("properties", {}))
     if not set(schema) <= RENAMABLE:
-        return Renamed(Tool(name, tool.description, schema), {p: p for p in schema.get("properties", {})})
-    properties: Mapping[str, Any] = schema.get("properties", {})
-    required = list(schema.get("required", ()))
-    kept = [p for p in properties if p in used or p in required or rng.random() >= 0.35]
+        return Renamed(Tool(name, tool.description, schema), {p: p for p in own})
+    added = {p: s for p, s in (further or {}).items() if p not in own}
+    chosen = rng.sample(sorted(added), min(rng.choices((0, 1, 2), ADDED)[0], len(added)))
+    order = list(own)
     if rng.random() < 0.5:
-        rng.shuffle(kept)
-    renamed = _parameter_names(kept, rng)
-    varied = {renamed[p]: properties[p] for p in kept}
-    _add_optional(varied, rng)
-    schema["properties"] = varied
+        rng.shuffle(order)
+    for further_name in chosen:
+        order.insert(rng.randint(0, len(order)), further_name)
+    renamed = _parameter_names(order, rng)
+    schema["properties"] = {renamed[p]: own[p] if p in own else added[p] for p in order}
     if "required" in schema:
-        schema["required"] = [renamed[p] for p in kept if p in required]
-    return Renamed(Tool(name, tool.description, schema), renamed)
+        required = set(schema["required"])
+        schema["required"] = [renamed[p] for p in order if p in own and p in required]
+    return Renamed(Tool(name, tool.description, schema), {p: renamed[p] for p in own})
 
 
 def _tool_name(name: str, rng: random.Random) -> str:
@@ -108,14 +114,10 @@ def _parameter_names(names: list[str], rng: random.Random) -> dict[str, str]:
     for name in names:
         snake = "_".join(words_of(name))
         chosen = rng.choice(synonyms[snake]) if snake in synonyms and rng.random() < 0.6 else name
+        if rng.random() < AFFIXED and chosen.isascii() and len(words_of(chosen)) == 1:
+            chosen = f"{rng.choice(PREFIXES)}_{chosen}" if rng.random() < 0.5 else f"{chosen}_{rng.choice(SUFFIXES)}"
         chosen = styled(words_of(chosen), style) if chosen.isascii() and words_of(chosen) else chosen
         out[name] = name if chosen in out.values() or (chosen != name and chosen in names) else chosen
     if len(set(out.values())) < len(out):
         return {name: name for name in names}
     return out
-
-
-def _add_optional(properties: dict[str, Any], rng: random.Random) -> None:
-    known = load_synonyms()["optional"]
-    for name in rng.sample(sorted(known), rng.choices((0, 1, 2), ADDED)[0]):
-        properties.setdefault(name, known[name])

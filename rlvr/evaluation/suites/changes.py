@@ -181,10 +181,10 @@ def _shows_names(example: Example) -> bool:
 
 
 def _rename(tool: Tool, taken: set[str], rng: random.Random) -> tuple[Tool, Mapping[str, str]] | None:
-    """The tool under a new name, its parameters too; what else `vary_tool` would change is left as it was."""
+    """The tool under a new name, its parameters too; their order, which `vary_tool` changes, is left as it was."""
     properties: Mapping[str, Any] = tool.parameters.get("properties", {})
     for _ in range(_TRIES):
-        varied = vary_tool(tool, frozenset(properties), taken - {tool.name}, rng)
+        varied = vary_tool(tool, taken - {tool.name}, rng)
         if varied.tool.name != tool.name and varied.tool.name not in taken:
             break
     else:
